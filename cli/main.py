@@ -1,0 +1,82 @@
+"""``posegraph``: the group of commands, and the one place where an error becomes a line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from posegraph import __version__
+from posegraph.errors import PoseGraphError
+
+FAULT = 2
+"""Exit status of a mistake the user can cure; click's own status for a wrong option."""
+
+STOPPED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+COMMANDS = {
+    "demo": "posegraph_cli.demo:demo",
+    "train": "posegraph_cli.train:train",
+    "eval": "posegraph_cli.evaluate:evaluate",
+    "score": "posegraph_cli.score:score",
+    "config": "posegraph_cli.config:config",
+    "skeleton": "posegraph_cli.skeleton:skeleton",
+    "data": "posegraph_cli.data:data",
+    "env": "posegraph_cli.env:env",
+}
+"""Command name -> where it lives. In the order of ``posegraph --help``."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's file when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="posegraph")
+def posegraph() -> None:
+    """Causal video human pose estimation on graphs."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 2 a mistake the user can cure, 130 stopped."""
+    # PyG's own imports trip it, and the user can do nothing about it.
+    warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated", category=FutureWarning)
+    try:
+        status = posegraph.main(prog_name="posegraph", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(STOPPED)
+    except PoseGraphError as error:
+        _fail(str(error))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        _fail(f"{error.filename}: {reason}" if error.filename else reason)
+    sys.exit(status or 0)
+
+
+def _fail(message: str) -> NoReturn:
+    # Whoever reads a log greps one line: file names and system messages may hold line breaks.
+    click.secho("error: " + " ".join(message.split()), fg="red", err=True)
+    sys.exit(FAULT)
+
+
+if __name__ == "__main__":
+    main()

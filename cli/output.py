@@ -1,0 +1,80 @@
+"""How commands speak: tables and progress for people, ``--json`` for programs."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from posegraph.files import json_text, write_json
+
+STDOUT = "-"
+
+json_option = click.option(
+    "--json",
+    "json_path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write the result as JSON; with '-' it alone goes to stdout.",
+)
+"""The option ``--json FILE`` of every command with a result; the command's parameter is ``json_path``."""
+
+
+def emit_json(value: Any, json_path: str | None) -> None:
+    """Write ``value`` where ``--json`` says (nowhere without it); NaN becomes null."""
+    if json_path == STDOUT:
+        click.echo(json_text(value))
+    elif json_path is not None:
+        write_json(json_path, value)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, json_path: str | None = None
+) -> None:
+    """Print a table to stdout, or nothing when JSON takes stdout.
+
+    Floats are given one decimal, NaN and None a dash; columns of numbers are flush right.
+    """
+    if json_path == STDOUT:
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    for place, column in enumerate(columns):
+        numeric = all(isinstance(row[place], (int, float, type(None))) for row in rows)
+        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    # A pipe has no width; 80 columns would fold a table of many joints.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def notice(message: str) -> None:
+    """Tell the user something beside the result: one line on stderr."""
+    click.echo(message, err=True)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield ``update(done, total)``; the bar is drawn on stderr and only on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*parts, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

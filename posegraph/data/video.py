@@ -1,0 +1,125 @@
+"""The frames of a video on disk: finding, reading and keeping them."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegraph.data.tracks import Video
+from posegraph.errors import PoseGraphError
+
+Image = NDArray[np.uint8]
+_LAST_NUMBER = re.compile(r"(\d+)(?=\.[^.]*$)")
+
+
+class FrameReader:
+    """Reads frames as BGR images ``[H, W, 3]`` and keeps the latest ``cache_frames`` of them.
+
+    Args:
+        images: Folder that image names start from. None: they are looked up from the annotation file's folder upwards.
+        cache_frames: Decoded frames to keep.
+    """
+
+    def __init__(self, images: str | Path | None = None, cache_frames: int = 64) -> None:
+        self.images = None if images is None else Path(images)
+        self.cache_frames = cache_frames
+        self._cache: OrderedDict[Path, Image] = OrderedDict()
+        self._roots: dict[Path, Path] = {}
+        self._listed: dict[Video, dict[str, int]] = {}
+
+    def root(self, video: Video) -> Path:
+        """The folder that the video's image names start from. Raises :class:`PoseGraphError` when it is not found."""
+        if self.images is not None:
+            return self.images
+        folder = video.source.parent
+        if folder not in self._roots:
+            self._roots[folder] = self._look_upwards(video)
+        return self._roots[folder]
+
+    def _look_upwards(self, video: Video) -> Path:
+        above = list(video.source.resolve().parents)
+        for folder in above:
+            # Any frame will do: a single missing one is named when it is read.
+            if any((folder / name).is_file() for name in video.frame_files[:5]):
+                return folder
+        raise PoseGraphError(
+            f"{video.source}: image {video.frame_files[0]!r} is neither in {above[0]} nor in a folder above it; put "
+            "the images there or name the folder that image names start from (--images, data.images)"
+        )
+
+    def clip_paths(self, video: Video, frame: int, num_frames: int) -> list[Path]:
+        """Files of the frames ``frame - num_frames + 1 .. frame``; before the video's first frame, it is repeated.
+
+        The past is the video's own frames, annotated or not: one that the annotation file does not list is taken
+        from the disk when the number before it is there.
+        """
+        root = self.root(video)
+        if video not in self._listed:
+            self._listed[video] = {name: row for row, name in enumerate(video.frame_files)}
+        listed = self._listed[video]
+        name = video.frame_files[frame]
+        row = frame
+        names = [name]
+        for _ in range(num_frames - 1):
+            before = _name_before(name)
+            if before in listed:
+                name, row = before, listed[before]
+            elif before is not None and (root / before).is_file():
+                name = before
+            elif row > 0:
+                row -= 1
+                name = video.frame_files[row]
+            names.append(name)
+        return [root / name for name in reversed(names)]
+
+    def check(self, video: Video, frame: int) -> None:
+        """Raise :class:`PoseGraphError` when the frame's image is not on disk."""
+        path = self.root(video) / video.frame_files[frame]
+        if not path.is_file():
+            raise _missing(path)
+
+    def read(self, path: Path) -> Image:
+        """One frame. Raises :class:`PoseGraphError` when it is missing, cut off or no image."""
+        if path in self._cache:
+            self._cache.move_to_end(path)
+            return self._cache[path]
+        image = read_image(path)
+        if self.cache_frames:
+            self._cache[path] = image
+            if len(self._cache) > self.cache_frames:
+                self._cache.popitem(last=False)
+        return image
+
+
+def read_image(path: Path) -> Image:
+    """A BGR image ``[H, W, 3]``. Raises :class:`PoseGraphError` when it is missing, cut off or no image."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except OSError as error:
+        raise PoseGraphError(f"{path}: cannot be read ({error.strerror}); expected an image") from None
+    # Decoders fill the missing part of a cut-off JPEG with grey and say nothing; its end marker is then missing.
+    cut_off = data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    image = None if cut_off or not data else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        found = "the JPEG is cut off" if cut_off else f"{len(data)} bytes that are no image"
+        raise PoseGraphError(f"{path}: {found}; expected a whole image: copy the file again or remove its entry")
+    return image.astype(np.uint8, copy=False)
+
+
+def _missing(path: Path) -> PoseGraphError:
+    return PoseGraphError(f"{path}: no such image; the annotations list it: restore the file or remove its entry")
+
+
+def _name_before(name: str) -> str | None:
+    match = _LAST_NUMBER.search(name)
+    if match is None or int(match[1]) == 0:
+        return None
+    number = str(int(match[1]) - 1).zfill(len(match[1]))
+    return name[: match.start(1)] + number + name[match.end(1) :]

@@ -1,0 +1,85 @@
+"""VTVJE: visuo-temporal, velocity-based joint embedding (paper section 3.2; spec section 3).
+
+# B clips, T frames (the last is the current one), J joints, D node channels, H x W heatmap grid
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from posegraph.codec import taylor_peaks, to_norm
+
+
+class Joints(NamedTuple):
+    """What the heatmaps of a clip say about the joints. Points are (x, y) in heatmap pixels.
+
+    Fields:
+        tokens: ``[B, T, J, D]`` joint embeddings ``e``.
+        points: ``[B, T, J, 2]`` Taylor points of all frames, the current one included.
+        values: ``[B, T, J]`` peak values ``s``.
+        centres: ``[B, T, J, 2]`` window centres: Taylor points of the past, motion estimate of the current frame.
+        speed: ``[B, J]`` length of the displacement between the past frames.
+    """
+
+    tokens: Tensor
+    points: Tensor
+    values: Tensor
+    centres: Tensor
+    speed: Tensor
+
+
+class JointEmbedding(nn.Module):
+    """Heatmaps -> joint tokens from sub-pixel points, velocity, peak values and visibility.
+
+    ``d_past = [x, y, s, v]`` with ``v = 1[s >= theta]``; ``d_current = [x^, y^, s_t, v_{t-1}]`` with the motion
+    estimate ``p^_t = p_{t-1} + (p_{t-1} - p_{t-2})`` (paper eq. 4, 5). A point not seen gives no velocity.
+
+    Args:
+        num_joints: ``J``.
+        channels: ``D``.
+        visible_threshold: ``theta``.
+        predict_center: False is the variant without centre prediction: the current centre is ``p_{t-1}``.
+    """
+
+    def __init__(
+        self,
+        num_joints: int,
+        channels: int,
+        visible_threshold: float = 0.2,
+        predict_center: bool = True,
+        num_frames: int = 3,
+    ) -> None:
+        super().__init__()
+        self.visible_threshold = visible_threshold
+        self.predict_center = predict_center
+        self.past_mlp = _mlp(4, channels)
+        self.current_mlp = _mlp(4, channels)
+        self.joint_embedding = nn.Embedding(num_joints, channels)
+        self.frame_embedding = nn.Embedding(num_frames, channels)
+        nn.init.normal_(self.joint_embedding.weight, std=0.02)
+        nn.init.normal_(self.frame_embedding.weight, std=0.02)
+
+    def forward(self, heatmaps: Tensor) -> Joints:
+        """``[B, T, J, H, W]`` float32, detached -> :class:`Joints`."""
+        grid_hw = (heatmaps.size(-2), heatmaps.size(-1))
+        points, values = taylor_peaks(heatmaps)
+        visible = (values >= self.visible_threshold).to(values.dtype)
+        before, last = points[:, -3], points[:, -2]
+        seen_twice = (visible[:, -3] * visible[:, -2]).unsqueeze(-1)
+        displacement = (last - before) * seen_twice
+        estimate = last + displacement if self.predict_center else last
+        centres = torch.cat([points[:, :-1], estimate.unsqueeze(1)], dim=1)
+        seen = torch.cat([visible[:, :-1], visible[:, -2:-1]], dim=1)
+        descriptors = torch.cat([to_norm(centres, grid_hw), values.unsqueeze(-1), seen.unsqueeze(-1)], dim=-1)
+        past = self.past_mlp(descriptors[:, :-1])
+        current = self.current_mlp(descriptors[:, -1:])
+        tokens = torch.cat([past, current], dim=1)
+        tokens = tokens + self.joint_embedding.weight + self.frame_embedding.weight.unsqueeze(1)
+        return Joints(tokens, points, values, centres, displacement.norm(dim=-1))
+
+
+def _mlp(in_channels: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(in_channels, channels), nn.GELU(), nn.Linear(channels, channels))

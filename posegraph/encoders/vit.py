@@ -1,0 +1,87 @@
+"""The plain ViT of ViTPose as a feature grid (spec section 2; ViTPose, Xu et al. 2022). Blocks are timm's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+
+class ViTBackbone(nn.Module):
+    """Images -> last block's features after the final norm, as a grid.
+
+    Args:
+        input_hw: Image size.
+        patch_size: Side of a patch; the grid is the image divided by it.
+        embed_dim, depth, num_heads: Of the transformer.
+        drop_path: Stochastic depth at the last block, growing linearly from 0.
+        stem: ``"patch"``, ViTPose's padded patch embedding, or ``"conv"``, halving 3x3 convolutions, which learn from
+            little data (spec section 7).
+    """
+
+    def __init__(
+        self,
+        input_hw: tuple[int, int],
+        patch_size: int,
+        embed_dim: int,
+        depth: int,
+        num_heads: int,
+        drop_path: float = 0.0,
+        stem: str = "patch",
+    ) -> None:
+        super().__init__()
+        self.grid_hw = (input_hw[0] // patch_size, input_hw[1] // patch_size)
+        self.out_channels = embed_dim
+        self.vit = VisionTransformer(
+            img_size=input_hw,
+            patch_size=patch_size,
+            embed_dim=embed_dim,
+            depth=depth,
+            num_heads=num_heads,
+            drop_path_rate=drop_path,
+            class_token=False,
+            global_pool="",
+            num_classes=0,
+        )
+        if stem == "conv":
+            self.vit.patch_embed.proj = conv_stem(embed_dim, patch_size)
+        else:
+            # ViTPose pads its patches by 2 pixels: same grid, other alignment; its weights expect it.
+            self.vit.patch_embed.proj = nn.Conv2d(3, embed_dim, patch_size, stride=patch_size, padding=2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``[N, 3, H_in, W_in]`` -> ``[N, C, h, w]``."""
+        tokens = self.vit.forward_features(images)
+        grid: Tensor = tokens.transpose(1, 2).reshape(images.size(0), self.out_channels, *self.grid_hw)
+        return grid
+
+
+def conv_stem(out_channels: int, patch_size: int) -> nn.Sequential:
+    """Halving 3x3 convolutions from an image to ``out_channels`` at ``1 / patch_size`` (Xiao et al. 2021)."""
+    steps = int(math.log2(patch_size))
+    widths: Sequence[int] = [max(out_channels >> (steps - step), 16) for step in range(1, steps + 1)]
+    layers: list[nn.Module] = []
+    before = 3
+    for width in widths:
+        layers += [
+            nn.Conv2d(before, width, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.GELU(),
+        ]
+        before = width
+    layers.append(nn.Conv2d(before, out_channels, 1))
+    return nn.Sequential(*layers)
+
+
+def last_frame_gradient_only(backbone: nn.Module, frames: Tensor) -> Tensor:
+    """Run ``backbone`` on ``frames [B, T, ...]`` with gradients through the last frame alone.
+
+    The past frames cost a forward pass and no backward one. Returns ``[B, T, ...]``.
+    """
+    past, current = frames[:, :-1], frames[:, -1]
+    with torch.no_grad():
+        past_out = backbone(past.flatten(0, 1)).unflatten(0, past.shape[:2])
+    return torch.cat([past_out, backbone(current).unsqueeze(1)], dim=1)

@@ -1,0 +1,119 @@
+"""From people in frames to poses in image pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch_geometric.loader import DataLoader
+
+from posegraph.data.clips import ClipDataset, ClipMaker, PersonFrame
+from posegraph.data.tracks import UNKNOWN, PersonTrack, TrackSet, Video
+from posegraph.data.video import FrameReader
+from posegraph.geometry import denormalise, transform
+from posegraph.models.base import PoseModel, PoseOutput
+from posegraph.skeleton import Skeleton
+
+KeypointScore = Literal["visibility", "peak", "both"]
+
+
+class Poses(NamedTuple):
+    """Poses of ``N`` people.
+
+    Fields:
+        keypoints_px: ``[N, J, 2]`` float64, image pixels.
+        scores: ``[N, J]`` float64 keypoint confidences, the box's score included.
+    """
+
+    keypoints_px: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+@torch.inference_mode()
+def predict_people(
+    model: PoseModel,
+    people: Sequence[PersonFrame],
+    reader: FrameReader,
+    *,
+    batch_size: int = 32,
+    workers: int = 0,
+    box_scale: float = 1.25,
+    keypoint_score: KeypointScore = "visibility",
+    on_batch: Callable[[int, int], None] | None = None,
+) -> Poses:
+    """Estimate the pose of every person, a clip each, on the model's device.
+
+    Args:
+        keypoint_score: What a keypoint's confidence is: the node's visibility, the heatmap's peak, or their product.
+        on_batch: Called with (people done, people in all).
+    """
+    device = next(model.parameters()).device
+    # Frames are asked for in time order: people of one frame, and its neighbours' pasts, share a decoded image.
+    order = sorted(range(len(people)), key=lambda number: (people[number].video.name, people[number].frame))
+    maker = ClipMaker(model.skeleton, model.config)
+    dataset = ClipDataset([people[number] for number in order], reader, maker, box_scale)
+    loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers)
+    keypoints = np.zeros((len(people), model.skeleton.num_joints, 2))
+    scores = np.zeros((len(people), model.skeleton.num_joints))
+    was_training, done = model.training, 0
+    model.eval()
+    for clip in loader:
+        output = model.run(clip.to(device))
+        points_px = denormalise(output.nodes[..., :2].double().cpu().numpy(), model.config.input_hw)
+        confidence = keypoint_confidence(output, keypoint_score)
+        for row, matrix in enumerate(clip.crop_to_image.cpu().numpy()):
+            place = order[done + row]
+            keypoints[place] = transform(points_px[row], matrix)
+            scores[place] = confidence[row] * people[place].score
+        done += len(points_px)
+        if on_batch is not None:
+            on_batch(done, len(people))
+    model.train(was_training)
+    return Poses(keypoints, scores)
+
+
+def keypoint_confidence(output: PoseOutput, kind: KeypointScore) -> NDArray[np.float64]:
+    """``[B, J]`` what ranks keypoints in AP, before the box's score."""
+    visibility, peak = output.nodes[..., 2].double(), output.values.double().clamp(0, 1)
+    chosen = {"visibility": visibility, "peak": peak, "both": visibility * peak}[kind]
+    result: NDArray[np.float64] = chosen.cpu().numpy()
+    return result
+
+
+def predicted_tracks(
+    people: Sequence[PersonFrame], poses: Poses, videos: tuple[Video, ...], skeleton: Skeleton
+) -> TrackSet:
+    """Poses as tracks: under the annotation's track id, or, from detections, numbered within each frame."""
+    grouped: dict[tuple[str, int], list[int]] = {}
+    in_frame: dict[tuple[str, int], int] = {}
+    for number, person in enumerate(people):
+        if person.track is not None:
+            track_id = person.track.track_id
+        else:
+            place = (person.video.name, person.frame)
+            track_id = in_frame.get(place, 0)
+            in_frame[place] = track_id + 1
+        grouped.setdefault((person.video.name, track_id), []).append(number)
+    tracks = [_track(track_id, rows, people, poses) for (_, track_id), rows in sorted(grouped.items())]
+    return TrackSet(skeleton, videos, tuple(tracks))
+
+
+def _track(track_id: int, rows: list[int], people: Sequence[PersonFrame], poses: Poses) -> PersonTrack:
+    rows = sorted(rows, key=lambda number: people[number].frame)
+    scores = poses.scores[rows]
+    count, num_joints = scores.shape
+    return PersonTrack(
+        video=people[rows[0]].video,
+        track_id=track_id,
+        frame=np.array([people[row].frame for row in rows], dtype=np.int64),
+        keypoints_px=poses.keypoints_px[rows],
+        annotated=np.ones((count, num_joints), dtype=np.bool_),
+        visibility=np.full((count, num_joints), UNKNOWN, dtype=np.int8),
+        boxes_xywh=np.array([people[row].box_xywh for row in rows]),
+        head_boxes_xywh=np.full((count, 4), np.nan),
+        keypoint_scores=scores,
+        scores=scores.mean(axis=1),
+    )

@@ -1,0 +1,110 @@
+"""From a preset's name and a skeleton to a model: the place where numbers meet modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from posegraph.config import ModelConfig, RunConfig
+from posegraph.encoders.heatmap_head import HeatmapHead
+from posegraph.encoders.joint_embedding import JointEmbedding
+from posegraph.encoders.pose_query import PoseQueryEncoder
+from posegraph.encoders.vit import ViTBackbone
+from posegraph.models.base import PoseModel
+from posegraph.models.ncstr import NCSTR
+from posegraph.models.vitpose import ViTPose
+from posegraph.nn.branch import Branch
+from posegraph.nn.cross_branch import CrossBranchAttention
+from posegraph.nn.expert_fusion import ExpertFusion, NodeExpert
+from posegraph.nn.skeleton_gat import SkeletonGAT
+from posegraph.nn.temporal_gat import PastMemory, TemporalGAT
+from posegraph.skeleton import Skeleton
+
+
+def build_model(
+    preset: str, skeleton: str | Path | Skeleton = "coco17", variant: str = "full", **overrides: Any
+) -> PoseModel:
+    """A model with random weights.
+
+    Args:
+        preset: ``ncstr-tiny``, ``ncstr-s``, ``ncstr-b``, ``ncstr-l`` or ``ncstr-h``.
+        skeleton: Name of a shipped skeleton, YAML file, or :class:`Skeleton`.
+        variant: One of the seven of the paper's Table 6, ``full`` ... ``vit_alone``.
+        overrides: Fields of :class:`ModelConfig`, for instance ``input_hw=(384, 288)``.
+
+    Raises:
+        PoseGraphError: unknown preset, variant, skeleton or field, or a value out of its range.
+    """
+    content = {"model": {"preset": preset, "variant": variant, **overrides}}
+    config = RunConfig.from_dict(content, source="build_model")
+    return model_from_config(config.model, Skeleton.load(skeleton))
+
+
+def model_from_config(config: ModelConfig, skeleton: Skeleton) -> PoseModel:
+    """The model that a configuration describes, with random weights."""
+    backbone = ViTBackbone(
+        config.input_hw,
+        config.patch_size,
+        config.embed_dim,
+        config.depth,
+        config.num_heads,
+        config.drop_path,
+        config.stem,
+    )
+    heatmap_head = HeatmapHead(config.embed_dim, skeleton.num_joints, config.deconv_channels)
+    if config.variant == "vit_alone":
+        return ViTPose(config, skeleton, backbone, heatmap_head)
+    channels = config.node_channels
+    local = None if config.variant == "global_only" else _branch(config, hops=1)
+    global_ = None if config.variant == "local_only" else _branch(config, hops=2)
+    both = local is not None and global_ is not None
+    return NCSTR(
+        config,
+        skeleton,
+        backbone,
+        heatmap_head,
+        _joint_embedding(config, skeleton),
+        _pose_query(config),
+        local,
+        global_,
+        CrossBranchAttention(channels, config.attention_heads) if both else None,
+        ExpertFusion(channels) if both else NodeExpert(channels),
+    )
+
+
+def _joint_embedding(config: ModelConfig, skeleton: Skeleton) -> JointEmbedding:
+    return JointEmbedding(
+        skeleton.num_joints,
+        config.node_channels,
+        config.visible_threshold,
+        predict_center=config.variant != "no_center_predict",
+        num_frames=config.num_frames,
+    )
+
+
+def _pose_query(config: ModelConfig) -> PoseQueryEncoder:
+    return PoseQueryEncoder(
+        config.embed_dim,
+        config.node_channels,
+        config.grid_hw,
+        config.heatmap_hw,
+        radius_min=config.radius_min,
+        radius_growth=config.radius_growth,
+        radius_max=config.radius_max,
+        past_radius=config.past_radius,
+        # Without a predicted centre the window is doubled (paper section 4.5.1).
+        window_scale=2.0 if config.variant == "no_center_predict" else 1.0,
+        heatmap_prior=config.heatmap_prior,
+        prior_epsilon=config.prior_epsilon,
+    )
+
+
+def _branch(config: ModelConfig, hops: Literal[1, 2]) -> Branch:
+    channels, heads = config.node_channels, config.attention_heads
+    with_time, with_space = config.variant != "spatial_only", config.variant != "temporal_only"
+    return Branch(
+        hops,
+        temporal=TemporalGAT(channels, heads) if with_time else None,
+        memory=PastMemory(channels, heads, config.memory_layers, config.num_frames - 1) if with_time else None,
+        spatial=SkeletonGAT(channels, heads) if with_space else None,
+    )

@@ -1,0 +1,63 @@
+"""A grid of frames with titles: one row a method, one column a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegraph.visualize.text import put_text, text_mask
+
+Image = NDArray[np.uint8]
+
+_PAPER = (255, 255, 255)
+_INK = (40, 40, 40)
+
+
+def filmstrip(rows: Sequence[Sequence[Image]], row_titles: Sequence[str], column_titles: Sequence[str]) -> Image:
+    """Frames side by side on white, ``[H, W, 3]`` uint8.
+
+    Args:
+        rows: One sequence of BGR images ``[h, w, 3]`` a row; each is scaled to fit the first one's size.
+        row_titles: Written to the left, one a row.
+        column_titles: Written above, one a column.
+
+    Raises:
+        ValueError: rows of different length, or another number of titles than of rows or columns.
+    """
+    columns = len(column_titles)
+    if not rows or not columns or len(row_titles) != len(rows) or any(len(row) != columns for row in rows):
+        raise ValueError(
+            f"got rows of {[len(row) for row in rows]} images, {len(row_titles)} row titles and {columns} column "
+            "titles; expected at least one image, a title a row, and a title a column"
+        )
+    height, width = rows[0][0].shape[:2]
+    size = float(np.clip(height / 14, 12, 28))
+    gap = round(size / 2)
+    line, left = text_mask("", size).shape[0], max(text_mask(title, size).shape[1] for title in row_titles)
+    left += 2 * gap if left else gap
+    top = line + 2 * gap
+    page: Image = np.full((top + len(rows) * (height + gap), left + columns * (width + gap), 3), _PAPER, dtype=np.uint8)
+    for column, title in enumerate(column_titles):
+        indent = (width - text_mask(title, size).shape[1]) // 2
+        put_text(page, title, left + column * (width + gap) + indent, gap, size, _INK)
+    for row, (title, images) in enumerate(zip(row_titles, rows, strict=True)):
+        y = top + row * (height + gap)
+        put_text(page, title, gap, y + (height - line) // 2, size, _INK)
+        for column, image in enumerate(images):
+            x = left + column * (width + gap)
+            page[y : y + height, x : x + width] = _fit(image, height, width)
+    return page
+
+
+def _fit(image: Image, height: int, width: int) -> Image:
+    """The whole image, scaled to touch the cell's edges, centred on light grey."""
+    scale = min(height / image.shape[0], width / image.shape[1])
+    new_w, new_h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    smaller = cv2.resize(image, (new_w, new_h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    cell: Image = np.full((height, width, 3), 235, dtype=np.uint8)
+    y, x = (height - new_h) // 2, (width - new_w) // 2
+    cell[y : y + new_h, x : x + new_w] = smaller
+    return cell
