@@ -54,8 +54,9 @@ def evaluate(
         pictures.write_overlays(result.predictions, data, images, overlays)
     for reason, count in result.skipped.items():
         notice(f"{count} skipped: {reason}")
-    if result.reason:
-        notice(f"PCK in place of AP: {result.reason}")
+    if result.scores.reason:
+        notice(f"PCK in place of AP: {result.scores.reason}")
     emit_json({"checkpoint": str(checkpoint.checkpoint_path(run)), **result.figures}, json_path)
-    title = f"{result.metric} on {result.boxes} boxes"
-    print_table(title, list(result.table), [list(result.table.values())], json_path=json_path)
+    table = result.scores.table
+    title = f"{result.scores.metric} on {result.boxes} boxes"
+    print_table(title, list(table), [list(table.values())], json_path=json_path)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from posegraph import data
     from posegraph.engine.checkpoint import load
     from posegraph.graph.clip_data import ClipData
     from posegraph.models.build import build_model
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["ClipData", "Skeleton", "__version__", "build_model", "load"]
+__all__ = ["ClipData", "Skeleton", "__version__", "build_model", "data", "load"]
 
 _HOME = {
     "ClipData": "posegraph.graph.clip_data",
@@ -28,6 +29,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "data":
+        return import_module("posegraph.data")
     if name not in _HOME:
         raise AttributeError(f"module 'posegraph' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

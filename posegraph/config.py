@@ -90,6 +90,11 @@ class ModelConfig(Section):
         return self.input_hw[0] // self.patch_size, self.input_hw[1] // self.patch_size
 
     @property
+    def clip_frames(self) -> int:
+        """Frames that the model looks at: ViT alone needs the key frame only."""
+        return 1 if self.variant == "vit_alone" else self.num_frames
+
+    @property
     def heatmap_hw(self) -> tuple[int, int]:
         """Heatmap grid ``(H, W)``."""
         factor = 2 ** len(self.deconv_channels)
@@ -289,6 +294,8 @@ def _set(target: dict[str, Any], override: str) -> None:
     *path, last = key.strip().split(".")
     for part in path:
         target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise PoseGraphError(f"override {override!r}: an earlier override gives {part!r} a value; drop one of them")
     target[last] = value
 
 

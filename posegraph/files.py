@@ -82,5 +82,16 @@ def read_json(path: str | Path) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}: {error.msg}"
         raise PoseGraphError(f"{path}: not valid JSON, {where}; export the file again (it may be cut off)") from None
-    except (RecursionError, ValueError) as error:  # nested too deep; an integer of thousands of digits
+    except RecursionError:
+        raise PoseGraphError(f"{path}: not valid JSON, nested too deep; export the file again") from None
+    except ValueError as error:  # Python refuses integers of thousands of digits
         raise PoseGraphError(f"{path}: not readable as JSON ({error}); export the file again") from None
+
+
+def free_folder(wanted: Path) -> Path:
+    """``wanted``, or the first of ``wanted-2``, ``wanted-3`` ... that does not exist: nothing is overwritten."""
+    folder, number = wanted, 1
+    while folder.exists():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    return folder

@@ -74,13 +74,13 @@ class ClipMaker:
 
     Args:
         skeleton: Joints and graph.
-        config: Gives ``input_hw`` and ``num_frames``.
+        config: Gives ``input_hw`` and the number of frames that the model looks at.
     """
 
     def __init__(self, skeleton: Skeleton, config: ModelConfig) -> None:
         self.skeleton = skeleton
-        self.input_hw, self.num_frames = config.input_hw, config.num_frames
-        self.add_time = AddTemporalChains(config.num_frames, skeleton.num_joints)
+        self.input_hw, self.num_frames = config.input_hw, config.clip_frames
+        self.add_time = AddTemporalChains(config.clip_frames, skeleton.num_joints)
         self.add_hops = AddSkeletonHops(skeleton)
         self._flip_rows = np.array(skeleton.flip_rows)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from posegraph.config import EvaluationConfig, RunConfig, parse_frames
 from posegraph.data import read_boxes, read_tracks
@@ -17,9 +15,8 @@ from posegraph.data.tracks import TrackSet, within_frames
 from posegraph.data.video import FrameReader
 from posegraph.engine.prediction import predict_people, predicted_tracks
 from posegraph.errors import PoseGraphError
-from posegraph.metrics import pck, posetrack_ap
+from posegraph.metrics import Scores, score
 from posegraph.models.base import PoseModel
-from posegraph.skeleton import PCKReference
 
 GROUND_TRUTH = "gt"
 
@@ -29,22 +26,18 @@ class Evaluation:
     """The scores of one model on one data set.
 
     Fields:
-        metric: ``PoseTrack AP`` or ``PCK@alpha (reference)``.
-        reason: Why it is PCK, empty for AP.
+        scores: What was measured.
         boxes: ``ground truth``, or the detection file.
-        table: Group -> percentage, with ``Mean``.
-        figures: Everything that ``--json`` writes.
         predictions: The poses.
         skipped: What was left out, reason -> count.
+        figures: Everything that ``--json`` writes.
     """
 
-    metric: str
-    reason: str
+    scores: Scores
     boxes: str
-    table: dict[str, float]
-    figures: dict[str, Any]
     predictions: TrackSet
     skipped: Counter[str]
+    figures: dict[str, Any]
 
 
 def evaluate(
@@ -84,18 +77,17 @@ def evaluate(
         on_batch=on_batch,
     )
     predictions = predicted_tracks(people, poses, truth.videos, model.skeleton)
-    scores = score(truth, predictions, settings.pck_alpha)
-    source = "ground truth" if boxes == GROUND_TRUTH else boxes
+    by_annotation = boxes == GROUND_TRUTH
+    scores = score(truth, predictions, settings.pck_alpha, match="track_id" if by_annotation else "best")
+    source = "ground truth" if by_annotation else boxes
     facts = {
-        "metric": scores.metric,
-        "reason": scores.reason,
         "boxes": source,
         "people": len(people),
         "frames": None if frames is None else f"{frames[0]}-{frames[1]}",
         "keypoint_score": settings.keypoint_score,
         "skipped": dict(skipped),
     }
-    return replace(scores, boxes=source, figures=facts | scores.figures, predictions=predictions, skipped=skipped)
+    return Evaluation(scores, source, predictions, skipped, facts | scores.figures)
 
 
 def _people(
@@ -120,26 +112,6 @@ def _people(
     if not people:
         raise PoseGraphError(f"{data}: nobody to score in these frames; check the file, --frames and --boxes")
     return people, skipped
-
-
-def score(truth: TrackSet, predictions: TrackSet, alpha: float = 0.2) -> Evaluation:
-    """PoseTrack AP of predictions, or PCK@``alpha`` where people of the ground truth lack head boxes."""
-    lacking = sum(int(np.isnan(track.head_boxes_xywh).any(axis=1).sum()) for track in truth)
-    if not lacking:
-        ap = posetrack_ap(truth, predictions)
-        figures: dict[str, Any] = {"AP": ap.ap, "precision": ap.precision, "recall": ap.recall, "table": ap.table}
-        figures["no_ground_truth"] = list(ap.no_ground_truth)
-        return Evaluation("PoseTrack AP", "", "", ap.table, figures, predictions, Counter())
-    reason = f"{lacking} of {truth.num_poses} annotated people have no head box, from which AP takes its head size"
-    reference = truth.skeleton.pck_reference
-    if reference.kind == "head_box":
-        # The skeleton's own reference is what is missing; the person's box is the next best.
-        reference = PCKReference(kind="box")
-        truth = replace(truth, skeleton=truth.skeleton.model_copy(update={"pck_reference": reference}))
-    found = pck(truth, predictions, alpha)
-    figures = {"PCK": found.per_joint, "alpha": alpha, "reference": found.reference, "table": found.table}
-    metric = f"PCK@{alpha:g} (of the {found.reference.replace('_', ' ')})"
-    return Evaluation(metric, reason, "", found.table, figures, predictions, found.skipped)
 
 
 def settings_of(model: PoseModel, overrides: tuple[str, ...]) -> EvaluationConfig:

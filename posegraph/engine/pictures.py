@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from posegraph.data import read_tracks
-from posegraph.data.tracks import PersonTrack, TrackSet
+from posegraph.data.tracks import PersonTrack, TrackSet, Video
 from posegraph.data.video import FrameReader, Image
+from posegraph.geometry import fit_aspect, image_to_crop, scale_box, transform
 from posegraph.skeleton import Skeleton
-from posegraph.visualize import draw_pose, filmstrip, person_color, write_png
+from posegraph.visualize import VideoWriter, draw_pose, filmstrip, person_color, write_png
 
 
 def write_overlays(predictions: TrackSet, data: str | Path, images: str | Path | None, out: str | Path) -> list[Path]:
@@ -31,6 +34,44 @@ def write_overlays(predictions: TrackSet, data: str | Path, images: str | Path |
         write_png(path, filmstrip([pair], row_titles=[""], column_titles=["annotated", "predicted"]))
         written.append(path)
     return written
+
+
+def close_up(
+    tracks: TrackSet, track: PersonTrack, row: int, shown: int, size_hw: tuple[int, int] = (480, 360)
+) -> Image:
+    """The frame of ``track``'s row ``shown``, cut out around where the person is at ``row``, with the person's pose.
+
+    Args:
+        tracks: Whose pose of that person is drawn: the annotation's, or a prediction's with the same track id.
+        track, row: The person, and the frame whose box sets the cut-out (the same for all frames of a strip).
+        shown: Row of the track whose frame is shown.
+        size_hw: Of the picture.
+    """
+    frame = int(track.frame[shown])
+    reader = FrameReader(cache_frames=0)
+    image = reader.read(reader.root(track.video) / track.video.frame_files[frame])
+    matrix = image_to_crop(scale_box(fit_aspect(track.boxes_xywh[row], size_hw), 1.3), size_hw)
+    view = cv2.warpAffine(image, matrix, (size_hw[1], size_hw[0]), flags=cv2.INTER_CUBIC, borderValue=(235, 235, 235))
+    for other, place in by_frame(tracks).get((track.video.name, frame), []):
+        if other.track_id == track.track_id:
+            points = transform(drawn_keypoints(other, place, tracks.skeleton), matrix)
+            seen = other.visibility[place] != 0
+            return draw_pose(view.astype(np.uint8), points, tracks.skeleton, seen=seen)
+    return view.astype(np.uint8)
+
+
+def write_comparison(path: str | Path, video: Video, sources: Mapping[str, TrackSet], fps: float) -> None:
+    """An mp4 of a whole video with the poses of several sources side by side, each under its name."""
+    reader = FrameReader(cache_frames=0)
+    people = {name: by_frame(tracks) for name, tracks in sources.items()}
+    with VideoWriter(path, fps) as out:
+        for frame, name in enumerate(video.frame_files):
+            image = reader.read(reader.root(video) / name)
+            row = [
+                draw_people(image, people[source].get((video.name, frame), []), tracks.skeleton)
+                for source, tracks in sources.items()
+            ]
+            out.write(filmstrip([row], row_titles=[""], column_titles=list(sources)))
 
 
 def by_frame(tracks: TrackSet) -> dict[tuple[str, int], list[tuple[PersonTrack, int]]]:

@@ -2,5 +2,6 @@
 
 from posegraph.metrics.pck import PCK, pck
 from posegraph.metrics.posetrack_ap import PoseTrackAP, posetrack_ap
+from posegraph.metrics.scoring import Scores, score
 
-__all__ = ["PCK", "PoseTrackAP", "pck", "posetrack_ap"]
+__all__ = ["PCK", "PoseTrackAP", "Scores", "pck", "posetrack_ap", "score"]

@@ -1,0 +1,111 @@
+"""Every loss against a number computed another way."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from posegraph.losses import geometry_loss, heatmap_loss, visibility_loss, visibility_target
+
+ALL = torch.ones(1, 2, dtype=torch.bool)
+
+
+def test_geometry_is_quadratic_then_linear() -> None:
+    beta = 0.02
+    points = torch.tensor([[[0.51, 0.50], [0.50, 0.80]]])  # off by (0.01, 0) and by (0, 0.3)
+    target = torch.full((1, 2, 2), 0.5)
+    expected = (0.01**2 / (2 * beta) + (0.3 - beta / 2)) / 2
+    assert float(geometry_loss(points, target, ALL, beta)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_geometry_is_zero_at_the_target_and_takes_its_beta() -> None:
+    points = torch.rand(3, 4, 2)
+    mask = torch.ones(3, 4, dtype=torch.bool)
+    assert geometry_loss(points, points, mask) == 0
+    shifted = points + torch.tensor([0.1, 0.0])
+    assert float(geometry_loss(shifted, points, mask, beta=1.0)) == pytest.approx(0.005, rel=1e-4)
+
+
+def test_what_is_masked_counts_nothing_and_the_divisor_stays() -> None:
+    points, target = torch.zeros(1, 4, 2), torch.ones(1, 4, 2)
+    mask = torch.tensor([[True, False, False, False]])
+    one_joint = 2 * (1 - 0.02 / 2)
+    assert float(geometry_loss(points, target, mask)) == pytest.approx(one_joint / 4)
+    assert geometry_loss(points, target, torch.zeros_like(mask)) == 0
+    points[0, 1:] = 1e6
+    assert float(geometry_loss(points, target, mask)) == pytest.approx(one_joint / 4)
+
+
+def test_parts_of_a_batch_add_up() -> None:
+    """Ranks and accumulation steps: the mean over equal parts is the whole."""
+    torch.manual_seed(0)
+    points, target, mask = torch.rand(4, 5, 2), torch.rand(4, 5, 2), torch.rand(4, 5) < 0.4
+    heatmaps, probability, scored = torch.rand(4, 5, 8, 6), torch.rand(4, 5), torch.tensor([1, 1, 0, 1, 1]) > 0
+    halves = (slice(0, 2), slice(2, 4))
+    for whole, part in (
+        (geometry_loss(points, target, mask), lambda s: geometry_loss(points[s], target[s], mask[s])),
+        (heatmap_loss(heatmaps, target, mask), lambda s: heatmap_loss(heatmaps[s], target[s], mask[s])),
+        (
+            visibility_loss(probability, mask.float(), scored),
+            lambda s: visibility_loss(probability[s], mask[s].float(), scored),
+        ),
+    ):
+        torch.testing.assert_close(whole, (part(halves[0]) + part(halves[1])) / 2)
+
+
+def test_visibility_is_binary_cross_entropy_over_scored_joints() -> None:
+    probability = torch.tensor([[0.9, 0.2, 0.5], [0.6, 0.7, 0.1]])
+    target = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    scored = torch.tensor([True, True, False])
+    expected = -(math.log(0.9) + math.log(0.8) + math.log(0.4) + math.log(0.7)) / 6
+    assert float(visibility_loss(probability, target, scored)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_saturated_visibility_is_finite_with_a_finite_gradient() -> None:
+    probability = torch.tensor([[0.0, 1.0]], requires_grad=True)
+    loss = visibility_loss(probability, torch.tensor([[1.0, 0.0]]), ALL[0])
+    loss.backward()
+    assert 13 < loss.item() < 14
+    assert probability.grad.isfinite().all()
+
+
+# joint:              seen   occluded  unknown  not annotated  outside the crop
+ANNOTATED = torch.tensor([[True, True, True, False, True]])
+VISIBILITY = torch.tensor([[1, 0, -1, -1, 1]], dtype=torch.int8)
+IN_CROP = torch.tensor([[True, True, True, False, False]])
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("annotated", [1, 1, 1, 0, 0]), ("visible", [1, 0, 1, 0, 0])])
+def test_visibility_target(kind: str, expected: list[int]) -> None:
+    target = visibility_target(ANNOTATED, VISIBILITY, IN_CROP, kind)
+    assert target.dtype == torch.float32
+    assert target.tolist() == [expected]
+
+
+def test_heatmap_loss_weights_the_foreground() -> None:
+    """An empty map against one Gaussian: the mean over cells of t^2 (1 + 60 t), summed cell by cell."""
+    height, width, sigma = 7, 5, 1.0
+    expected = 0.0
+    for y in range(height):
+        for x in range(width):
+            t = math.exp(-((x - 2) ** 2 + (y - 3) ** 2) / (2 * sigma**2))
+            expected += t**2 * (1 + 60 * t) / (height * width)
+    target, mask = torch.tensor([[[0.5, 0.5]]]), torch.ones(1, 1, dtype=torch.bool)
+    heatmaps = torch.zeros(1, 1, height, width)
+    assert float(heatmap_loss(heatmaps, target, mask, sigma)) == pytest.approx(expected, rel=1e-5)
+    plain = sum(
+        math.exp(-((x - 2) ** 2 + (y - 3) ** 2) / sigma**2) for y in range(height) for x in range(width)
+    ) / (height * width)
+    assert float(heatmap_loss(heatmaps, target, mask, sigma, foreground=0.0)) == pytest.approx(plain, rel=1e-5)
+
+
+def test_heatmap_loss_is_zero_at_the_target_and_divides_by_all_joints() -> None:
+    rows, columns = torch.meshgrid(torch.arange(7.0), torch.arange(5.0), indexing="ij")
+    drawn = (-((columns - 2) ** 2 + (rows - 3) ** 2) / 8).exp().expand(1, 4, 7, 5)
+    target, mask = torch.full((1, 4, 2), 0.5), torch.tensor([[True, False, False, False]])
+    assert float(heatmap_loss(drawn, target, mask)) == pytest.approx(0.0, abs=1e-12)
+    empty = torch.zeros(1, 4, 7, 5)
+    one = heatmap_loss(empty[:, :1], target[:, :1], mask[:, :1])
+    assert float(heatmap_loss(empty, target, mask)) == pytest.approx(float(one) / 4)
