@@ -18,7 +18,7 @@ def demo(out: Path, seed: int, json_path: str | None) -> None:
     from posegraph.demo import METHODS, run_demo
     from posegraph.files import free_folder
 
-    result = run_demo(free_folder(out), seed, say=notice, progress=json_path != "-")
+    result = run_demo(free_folder(out), seed, say=notice)
     emit_json(result.figures, json_path)
     table = {METHODS[variant]: found.scores.table for variant, found in result.evaluations.items()}
     columns = ["", *next(iter(table.values()))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from importlib import import_module
@@ -54,8 +55,7 @@ def posegraph() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 2 a mistake the user can cure, 130 stopped."""
-    # PyG's own imports trip it, and the user can do nothing about it.
-    warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated", category=FutureWarning)
+    _silence_libraries()
     try:
         status = posegraph.main(prog_name="posegraph", standalone_mode=False)
     except click.ClickException as error:
@@ -70,6 +70,13 @@ def main() -> NoReturn:
         reason = error.strerror or str(error)
         _fail(f"{error.filename}: {reason}" if error.filename else reason)
     sys.exit(status or 0)
+
+
+def _silence_libraries() -> None:
+    """Keep to what concerns the user: the libraries' own deprecations, tips and device lists do not."""
+    for message in ("`torch.jit.script` is deprecated", "`isinstance\\(treespec, LeafSpec\\)` is deprecated"):
+        warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
 
 
 def _fail(message: str) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from .output import emit_json, json_option, notice
@@ -15,12 +17,12 @@ from .output import emit_json, json_option, notice
 @json_option
 def train(config: str, overrides: tuple[str, ...], out: str, resume: bool, json_path: str | None) -> None:
     """Train the run that CONFIG (a YAML file, or a preset's name) describes."""
-    from posegraph.config import RunConfig, preset_names
+    from posegraph.config import RunConfig
     from posegraph.engine.training import train as train_run
 
-    named = config in preset_names()
-    run = RunConfig.from_preset(config, overrides) if named else RunConfig.from_file(config, overrides)
-    result = train_run(run, out, resume, progress=json_path != "-")
+    is_file = Path(config).is_file() or Path(config).suffix in (".yaml", ".yml")
+    run = RunConfig.from_file(config, overrides) if is_file else RunConfig.from_preset(config, overrides)
+    result = train_run(run, out, resume)
     for reason, count in result.skipped.items():
         notice(f"{count} skipped: {reason}")
     if result.fresh_weights:

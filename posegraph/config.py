@@ -23,13 +23,14 @@ Variant = Literal[
 ]
 Positive = Annotated[int, Field(gt=0)]
 PositiveReal = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
     """A part of the configuration: frozen, and no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def option(default: Any, text: str) -> Any:
@@ -50,7 +51,7 @@ class ModelConfig(Section):
     embed_dim: Positive = option(768, "backbone channels C")
     depth: Positive = option(12, "transformer blocks of the backbone")
     num_heads: Positive = option(12, "attention heads of the backbone")
-    drop_path: Share = option(0.0, "stochastic depth of the backbone")
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = option(0.0, "stochastic depth of the backbone")
     deconv_channels: tuple[Positive, ...] = option((256, 256), "classic decoder: each entry doubles the grid [2]")
     past_gradient: bool = option(True, "let gradients reach the backbone through the two past frames too")
     node_channels: Positive = option(256, "node channels D")
@@ -60,7 +61,7 @@ class ModelConfig(Section):
     heatmap_prior: bool = option(True, "add the log of the heatmap to the query's logits [4]")
     prior_epsilon: PositiveReal = option(1e-6, "epsilon inside that log [4]")
     radius_min: PositiveReal = option(3.0, "r_min of the current frame's local window [4]")
-    radius_growth: float = option(1.0, "alpha: window growth a pixel of motion [4]")
+    radius_growth: NotNegative = option(1.0, "alpha: window growth a pixel of motion [4]")
     radius_max: PositiveReal = option(12.0, "r_max of the current frame's local window [4]")
     past_radius: tuple[PositiveReal, PositiveReal] = option((4.0, 8.0), "past windows, local and global [4]")
     anchor: Literal["taylor", "velocity", "none"] = option("taylor", "point that the experts' offsets start from [6]")
@@ -72,6 +73,8 @@ class ModelConfig(Section):
             raise ValueError(
                 f"input_hw {height}x{width} is not a multiple of patch_size {self.patch_size}; change one of them"
             )
+        if self.radius_min > self.radius_max:
+            raise ValueError(f"radius_min {self.radius_min:g} is above radius_max {self.radius_max:g}; swap them")
         if self.embed_dim % self.num_heads:
             raise ValueError(f"embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}")
         if self.node_channels % self.attention_heads:
@@ -115,10 +118,10 @@ class DataConfig(Section):
     workers: Annotated[int, Field(ge=0)] = option(0, "loader processes; 0: none beside the training")
     cache_frames: Annotated[int, Field(ge=0)] = option(64, "decoded frames that each loader keeps")
 
-    @field_validator("frames", "val_frames")
+    @field_validator("frames", "val_frames", mode="before")
     @classmethod
-    def _is_range(cls, text: str | None) -> str | None:
-        parse_frames(text)
+    def _is_range(cls, text: Any) -> Any:
+        parse_frames(text if text is None else str(text))
         return text
 
 
@@ -126,50 +129,54 @@ class AugmentConfig(Section):
     """One draw a clip, the same for all its frames, in this order (spec section 11)."""
 
     half_body: Share = option(0.3, "probability of showing the upper or the lower body alone")
-    half_body_joints: int = option(8, "only people with more annotated joints than this")
+    half_body_joints: Annotated[int, Field(ge=0)] = option(8, "only people with more annotated joints than this")
     half_body_scale: PositiveReal = option(1.5, "enlargement of the half body's box, in place of data.box_scale")
-    scale: float = option(0.35, "sd of the scale factor")
+    scale: NotNegative = option(0.35, "sd of the scale factor")
     scale_range: tuple[PositiveReal, PositiveReal] = option((0.65, 1.35), "bounds of the scale factor")
-    rotation: float = option(45.0, "sd of the rotation in degrees")
-    rotation_max: float = option(90.0, "bound of the rotation")
+    rotation: NotNegative = option(45.0, "sd of the rotation in degrees")
+    rotation_max: NotNegative = option(90.0, "bound of the rotation")
     rotation_probability: Share = option(0.6, "probability of a rotation")
     flip: Share = option(0.5, "probability of a horizontal flip")
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> AugmentConfig:
+        if self.scale_range[0] > self.scale_range[1]:
+            raise ValueError(f"scale_range {list(self.scale_range)} is upside down; write the smaller factor first")
+        return self
 
 
 class LossConfig(Section):
     """Spec section 7."""
 
     huber_beta: PositiveReal = option(0.02, "smooth-L1 beta, normalised units")
-    geometry: float = option(20.0, "weight of the geometric term")
-    visibility: float = option(1.0, "lambda: weight of the visibility term")
+    geometry: NotNegative = option(20.0, "weight of the geometric term")
+    visibility: NotNegative = option(1.0, "lambda: weight of the visibility term")
     visibility_target: Literal["annotated", "visible"] = option(
         "annotated",
         "what visibility means: a position was given, or the joint was seen (where the data say it)",
     )
-    heatmap: float = option(
+    heatmap: NotNegative = option(
         0.0, "weight of the loss on the prior heatmaps: 0 with a pretrained backbone, 1 from scratch"
     )
     heatmap_sigma: PositiveReal = option(2.0, "width of the target Gaussians")
-    heatmap_foreground: float = option(60.0, "squared errors are weighted by 1 + this x target; 0: plain MSE")
+    heatmap_foreground: NotNegative = option(60.0, "squared errors are weighted by 1 + this x target; 0: plain MSE")
 
 
 class TrainingConfig(Section):
     """The optimiser and the loop."""
 
     epochs: Positive = option(20, "passes over the training clips")
-    max_steps: int = option(-1, "stop after this many optimiser steps; -1: epochs decide")
+    max_steps: Annotated[int, Field(ge=-1)] = option(-1, "stop after this many optimiser steps; -1: epochs decide")
     batch_size: Positive = option(32, "clips a step and device")
     lr: PositiveReal = option(5e-5, "peak learning rate of AdamW")
-    backbone_lr_scale: Annotated[float, Field(ge=0)] = option(
-        1.0, "backbone and decoder learn at lr x this; 0 freezes them"
-    )
-    weight_decay: float = option(0.01, "AdamW's, not on norms and biases")
+    backbone_lr_scale: NotNegative = option(1.0, "backbone and decoder learn at lr x this; 0 freezes them")
+    weight_decay: NotNegative = option(0.01, "AdamW's, not on norms and biases")
     schedule: Literal["milestones", "cosine"] = option(
         "milestones", "x 0.1 at two thirds of the milestones, or cosine to 0"
     )
     milestones: tuple[Share, ...] = option((0.5, 0.75), "shares of the run after which the rate falls to a tenth")
     warmup_steps: Annotated[int, Field(ge=0)] = option(0, "steps of linear warm-up")
-    clip_gradient: float = option(1.0, "largest gradient norm; 0: no clipping")
+    clip_gradient: NotNegative = option(1.0, "largest gradient norm; 0: no clipping")
     accumulate: Positive = option(1, "batches a step")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = option("32-true", "Lightning's precision")
     accelerator: Literal["auto", "cpu", "gpu"] = option("auto", "where to train")
@@ -192,7 +199,7 @@ class EvaluationConfig(Section):
 class RunConfig(Section):
     """Everything that decides what a run does."""
 
-    seed: int = option(0, "of weights, order and augmentation")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = option(0, "of weights, order and augmentation")
     skeleton: str = option("posetrack17", "a shipped skeleton's name, or a YAML file")
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()

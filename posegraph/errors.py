@@ -14,7 +14,9 @@ class PoseGraphError(Exception):
     """A mistake in what the user gave: a file, a field, an option. ``str(error)`` is one line."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        # A loader's worker process hands its error over inside a traceback, whose end is what the user needs.
+        own = message.rsplit(f"{__name__}.PoseGraphError: ", 1)[-1]
+        super().__init__(" ".join(own.split()))
 
 
 def did_you_mean(wrong: str, valid: Iterable[str]) -> str:

@@ -95,9 +95,9 @@ def test_heatmap_loss_weights_the_foreground() -> None:
     target, mask = torch.tensor([[[0.5, 0.5]]]), torch.ones(1, 1, dtype=torch.bool)
     heatmaps = torch.zeros(1, 1, height, width)
     assert float(heatmap_loss(heatmaps, target, mask, sigma)) == pytest.approx(expected, rel=1e-5)
-    plain = sum(
-        math.exp(-((x - 2) ** 2 + (y - 3) ** 2) / sigma**2) for y in range(height) for x in range(width)
-    ) / (height * width)
+    plain = sum(math.exp(-((x - 2) ** 2 + (y - 3) ** 2) / sigma**2) for y in range(height) for x in range(width)) / (
+        height * width
+    )
     assert float(heatmap_loss(heatmaps, target, mask, sigma, foreground=0.0)) == pytest.approx(plain, rel=1e-5)
 
 

@@ -86,12 +86,12 @@ class ClipDataModule(lightning.LightningDataModule):
         return seen
 
     def check_images(self) -> None:
-        """Raise :class:`PoseGraphError` now for an image that the run will need and that is not there."""
+        """Raise :class:`PoseGraphError` before training for an image that the run will need and that is not there."""
         reader = FrameReader(self.config.data.images)
         for tracks in (self.train_tracks, self.val_tracks):
             for track in tracks or ():
                 for frame in track.frame.tolist():
-                    reader.check(track.video, frame)
+                    reader.check(track.video, frame, self.config.model.clip_frames)
 
     def dataset(self, tracks: TrackSet, train: bool) -> ClipDataset:
         """Clips of all people in ``tracks``."""

@@ -30,6 +30,7 @@ class FrameReader:
         self.cache_frames = cache_frames
         self._cache: OrderedDict[Path, Image] = OrderedDict()
         self._roots: dict[Path, Path] = {}
+        self._there: set[Path] = set()
         self._listed: dict[Video, dict[str, int]] = {}
 
     def root(self, video: Video) -> Path:
@@ -77,11 +78,13 @@ class FrameReader:
             names.append(name)
         return [root / name for name in reversed(names)]
 
-    def check(self, video: Video, frame: int) -> None:
-        """Raise :class:`PoseGraphError` when the frame's image is not on disk."""
-        path = self.root(video) / video.frame_files[frame]
-        if not path.is_file():
-            raise _missing(path)
+    def check(self, video: Video, frame: int, num_frames: int) -> None:
+        """Raise :class:`PoseGraphError` when an image of the clip that ends at ``frame`` is not on disk."""
+        for path in self.clip_paths(video, frame, num_frames):
+            if path not in self._there:
+                if not path.is_file():
+                    raise _missing(path)
+                self._there.add(path)
 
     def read(self, path: Path) -> Image:
         """One frame. Raises :class:`PoseGraphError` when it is missing, cut off or no image."""
@@ -105,7 +108,7 @@ def read_image(path: Path) -> Image:
     except OSError as error:
         raise PoseGraphError(f"{path}: cannot be read ({error.strerror}); expected an image") from None
     # Decoders fill the missing part of a cut-off JPEG with grey and say nothing; its end marker is then missing.
-    cut_off = data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    cut_off = data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") <= data.rfind(b"\xff\xda")
     image = None if cut_off or not data else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         found = "the JPEG is cut off" if cut_off else f"{len(data)} bytes that are no image"

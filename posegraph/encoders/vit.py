@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -60,20 +59,27 @@ class ViTBackbone(nn.Module):
 
 
 def conv_stem(out_channels: int, patch_size: int) -> nn.Sequential:
-    """Halving 3x3 convolutions from an image to ``out_channels`` at ``1 / patch_size`` (Xiao et al. 2021)."""
+    """Convolutions from an image to ``out_channels`` at ``1 / patch_size`` (after Xiao et al. 2021).
+
+    Each halving 3x3 convolution but the first is followed by one that keeps the size: measured from scratch, that
+    learns more from a step than halving alone.
+    """
     steps = int(math.log2(patch_size))
-    widths: Sequence[int] = [max(out_channels >> (steps - step), 16) for step in range(1, steps + 1)]
     layers: list[nn.Module] = []
     before = 3
-    for width in widths:
-        layers += [
-            nn.Conv2d(before, width, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.GELU(),
-        ]
+    for step in range(1, steps + 1):
+        width = max(out_channels >> (steps - step), 16)
+        layers += _convolution(before, width, stride=2)
+        if step > 1:
+            layers += _convolution(width, width, stride=1)
         before = width
     layers.append(nn.Conv2d(before, out_channels, 1))
     return nn.Sequential(*layers)
+
+
+def _convolution(in_channels: int, out_channels: int, stride: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+    return [convolution, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)]
 
 
 def last_frame_gradient_only(backbone: nn.Module, frames: Tensor) -> Tensor:

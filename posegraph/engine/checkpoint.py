@@ -47,8 +47,8 @@ def read_checkpoint(run_or_checkpoint: str | Path) -> tuple[dict[str, Any], RunC
         raise PoseGraphError(
             f"{path}: a PyTorch file, but no checkpoint of posegraph; give one that `posegraph train` wrote"
         )
-    config = RunConfig.from_dict(entry["config"], source=f"{path} (configuration inside)")
-    skeleton = Skeleton.from_dict(entry["skeleton"], source=f"{path} (skeleton inside)")
+    config = RunConfig.from_dict(entry.get("config"), source=f"{path} (configuration inside)")
+    skeleton = Skeleton.from_dict(entry.get("skeleton"), source=f"{path} (skeleton inside)")
     weights = {
         name.removeprefix(_PREFIX): value for name, value in content["state_dict"].items() if name.startswith(_PREFIX)
     }

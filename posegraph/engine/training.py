@@ -10,6 +10,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
@@ -168,8 +169,8 @@ def train(config: RunConfig, out: str | Path, resume: bool = False, progress: bo
         raise PoseGraphError(
             f"{folder}: no {CHECKPOINTS}/{LAST} to resume from; train without --resume, or check --out"
         )
-    if not resume and (folder / "config.yaml").exists():
-        raise PoseGraphError(f"{folder}: already holds a run; give --resume to go on with it, or another --out")
+    if not resume and last.exists():
+        raise PoseGraphError(f"{folder}: already holds a trained run; give --resume to go on with it, or another --out")
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     skeleton = Skeleton.load(config.skeleton)
     data = ClipDataModule(config, skeleton)
@@ -179,7 +180,10 @@ def train(config: RunConfig, out: str | Path, resume: bool = False, progress: bo
     data.check_images()
     if not resume:
         _describe_run(config, skeleton, folder)
-    trainer = _trainer(config, folder, progress, validates=data.val_tracks is not None)
+    try:
+        trainer = _trainer(config, folder, progress, validates=data.val_tracks is not None)
+    except MisconfigurationException as error:
+        raise PoseGraphError(f"training: {error}; change training.accelerator, devices or precision") from error
     with warnings.catch_warnings():
         # Advice about worker counts and logging intervals; both are the user's choice in the configuration.
         warnings.filterwarnings("ignore", category=PossibleUserWarning)
@@ -205,7 +209,9 @@ def _trainer(config: RunConfig, folder: Path, progress: bool, validates: bool) -
             ModelCheckpoint(folder / CHECKPOINTS, "best", monitor="val/loss", enable_version_counter=False)
         )
     if progress:
-        callbacks.append(RichProgressBar())
+        # stdout is for results.
+        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+    table = CSVLogger(folder, "logs")
     return lightning.Trainer(
         max_epochs=settings.epochs,
         max_steps=settings.max_steps,
@@ -216,11 +222,12 @@ def _trainer(config: RunConfig, folder: Path, progress: bool, validates: bool) -
         devices=settings.devices,
         log_every_n_steps=settings.log_every,
         callbacks=callbacks,
-        logger=[CSVLogger(folder, "logs"), TensorBoardLogger(folder, "logs")],
+        logger=[table, TensorBoardLogger(folder, "logs", version=table.version)],
         default_root_dir=folder,
         enable_progress_bar=progress,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        limit_val_batches=None if validates else 0,
         # The sampler already gives every rank its share.
         use_distributed_sampler=False,
     )

@@ -142,10 +142,12 @@ def test_annotated_inside_the_crop_and_visible_are_three_facts() -> None:
 
 
 def test_edges_of_the_region_are_0_and_1() -> None:
-    points = np.array([[60.0, 50.0], [105.0, 110.0], [105.1, 80.0], [59.9, 80.0]])
-    clip = make(CropDraw(np.array([60.0, 50.0, 45.0, 60.0])), person(points))
-    np.testing.assert_allclose(clip.keypoints_norm[0, :2].numpy(), [[0, 0], [1, 1]], atol=1e-6)
-    assert clip.in_crop.tolist() == [[True, True, False, False]]
+    crop = CropDraw(np.array([60.0, 50.0, 45.0, 60.0]))
+    corners = person(np.array([[60.0, 50.0], [105.0, 110.0], [105.0, 50.0], [60.0, 110.0]]))
+    norm = make(crop, corners).keypoints_norm[0].numpy()
+    np.testing.assert_allclose(norm, [[0, 0], [1, 1], [1, 0], [0, 1]], atol=1e-6)
+    about = person(np.array([[60.01, 50.01], [104.99, 109.99], [105.01, 80.0], [59.99, 80.0]]))
+    assert make(crop, about).in_crop.tolist() == [[True, True, False, False]]
 
 
 def test_without_a_person_there_are_no_targets() -> None:

@@ -138,7 +138,15 @@ def test_radii_grow_with_the_speed_between_their_bounds() -> None:
 
 def test_radii_follow_their_settings() -> None:
     module = PoseQueryEncoder(
-        C, D, (8, 6), (32, 24), radius_min=1.0, radius_growth=2.0, radius_max=6.0, past_radius=(1.5, 2.5), window_scale=2.0
+        C,
+        D,
+        (8, 6),
+        (32, 24),
+        radius_min=1.0,
+        radius_growth=2.0,
+        radius_max=6.0,
+        past_radius=(1.5, 2.5),
+        window_scale=2.0,
     )
     local, wide = module.radii(torch.tensor([[0.0, 1.0, 9.0]]), num_frames=3)
     assert local[0, :, :].tolist() == [[1.5] * 3, [1.5] * 3, [2.0, 6.0, 12.0]]
@@ -190,7 +198,11 @@ def test_the_current_window_follows_the_motion_and_the_past_ones_the_points() ->
     torch.testing.assert_close(module(joints, far, heatmaps)[0], before)
     near = features.clone()
     near[:, 2, :, 2, 5] += 5
-    assert (module(joints, near, heatmaps)[0] - before)[0, :, 0].abs().amax(-1).gt(1e-3).tolist() == [False, False, True]
+    assert (module(joints, near, heatmaps)[0] - before)[0, :, 0].abs().amax(-1).gt(1e-3).tolist() == [
+        False,
+        False,
+        True,
+    ]
 
 
 class LargestTensor(TorchDispatchMode):

@@ -44,7 +44,7 @@ def test_rows_of_the_grid_are_rows_of_the_image() -> None:
 def test_conv_stem_halves_until_the_patch_size() -> None:
     stem = conv_stem(64, 16)
     assert stem(torch.randn(1, 3, 64, 48)).shape == (1, 64, 4, 3)
-    assert sum(isinstance(layer, torch.nn.GELU) for layer in stem) == 4
+    assert sum(isinstance(layer, torch.nn.Conv2d) and layer.stride == (2, 2) for layer in stem) == 4
 
 
 def test_last_frame_gradient_only_has_the_values_but_not_the_past_gradient() -> None:

@@ -42,6 +42,13 @@ def test_in_time_a_joint_knows_its_own_past_alone() -> None:
         assert [reach(module, frame, joint) for joint in range(J)] == [[0], [1], [2], [3], [4]]
 
 
+def test_graph_attention_alone_reaches_one_frame_back() -> None:
+    module = branch(space=False)
+    torch.nn.init.zeros_(module.memory.gate[-1].weight)
+    torch.nn.init.constant_(module.memory.gate[-1].bias, 40.0)  # nothing of the memory
+    assert [reach(module, frame, 2) for frame in range(T)] == [[], [2], [2]]
+
+
 def test_the_skeleton_spreads_it_by_one_hop_or_two() -> None:
     for frame in range(T):
         assert reach(branch(hops=1), frame, 2) == [1, 2, 3]
