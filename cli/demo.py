@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ def demo(out: Path, seed: int, json_path: str | None) -> None:
     from posegraph.demo import METHODS, run_demo
     from posegraph.files import free_folder
 
-    result = run_demo(free_folder(out), seed, say=notice)
+    result = run_demo(free_folder(out), seed, say=notice, progress=sys.stderr.isatty())
     emit_json(result.figures, json_path)
     table = {METHODS[variant]: found.scores.table for variant, found in result.evaluations.items()}
     columns = ["", *next(iter(table.values()))]

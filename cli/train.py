@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ def train(config: str, overrides: tuple[str, ...], out: str, resume: bool, json_
 
     is_file = Path(config).is_file() or Path(config).suffix in (".yaml", ".yml")
     run = RunConfig.from_file(config, overrides) if is_file else RunConfig.from_preset(config, overrides)
-    result = train_run(run, out, resume)
+    result = train_run(run, out, resume, progress=sys.stderr.isatty())
     for reason, count in result.skipped.items():
         notice(f"{count} skipped: {reason}")
     if result.fresh_weights:

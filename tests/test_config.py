@@ -104,8 +104,12 @@ def test_unknown_keys_name_the_nearest() -> None:
         (["seed.x=3"], "seed: "),
         (["model.preset=ncstr-x"], "no preset 'ncstr-x'; presets are: ncstr-b, ncstr-h, ncstr-l, ncstr-s, ncstr-tiny"),
         (["data.frames=9-3"], "frames '9-3' is no range; write A-B with A <= B, for instance 0-19"),
-        (["data.val_frames=5"], "data.val_frames: Input should be a valid string, got 5"),
+        (["data.val_frames=5"], "data.val_frames: frames '5' is no range; write A-B"),
         (["data.val_frames=5-"], "frames '5-' is no range"),
+        (["seed=-1"], "seed: Input should be greater than or equal to 0, got -1"),
+        (["training.lr=.inf"], "training.lr: Input should be a finite number, got inf"),
+        (["augment.scale_range=[1.3, 0.7]"], "scale_range [1.3, 0.7] is upside down"),
+        (["model.radius_min=20"], "radius_min 20 is above radius_max 12"),
         (["model.num_frames=4"], "model.num_frames: Input should be less than or equal to 3, got 4"),
     ],
 )

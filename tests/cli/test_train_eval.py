@@ -159,7 +159,7 @@ def test_resume_goes_on(run: Run, synthetic: Path, tmp_path: Path) -> None:
     assert json.loads(steps(1).out)["steps"] == 1
     again = steps(2)
     assert again.status == 2
-    assert "already holds a run; give --resume to go on with it, or another --out" in again.err
+    assert "already holds a trained run; give --resume to go on with it, or another --out" in again.err
     assert json.loads(steps(2, "--resume").out)["steps"] == 2
 
 
@@ -217,6 +217,8 @@ def test_a_cut_off_image_stops_the_training_with_its_name(
     assert ".jpg: the JPEG is cut off; expected a whole image: copy the file again or remove its entry" in said
     assert len(said) < 400
     assert not list(tmp_path.rglob("*.ckpt"))
+    # A run that died before its first checkpoint does not block its folder.
+    assert "the JPEG is cut off" in refused(*arguments)
 
 
 def test_weights_for_other_joints(refused: Callable[..., str], copy: Path, trained: Path, tmp_path: Path) -> None:

@@ -107,9 +107,11 @@ def test_images_found_nowhere(tmp_path: Path) -> None:
 def test_check_names_the_missing_image(tmp_path: Path) -> None:
     picture(tmp_path / "000001.jpg")
     reader, one = FrameReader(), video(tmp_path / "v.json", "000000.jpg", "000001.jpg")
-    reader.check(one, 1)
+    reader.check(one, 1, num_frames=1)
     with pytest.raises(PoseGraphError, match=r"000000\.jpg: no such image; the annotations list it"):
-        reader.check(one, 0)
+        reader.check(one, 0, num_frames=1)
+    with pytest.raises(PoseGraphError, match=r"000000\.jpg: no such image"):
+        reader.check(one, 1, num_frames=2)
 
 
 def test_damaged_images(tmp_path: Path) -> None:

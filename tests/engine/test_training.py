@@ -117,7 +117,9 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(configure, tmp_path: Path
 
 def test_an_existing_run_is_refused_and_stays(configure, trained: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
-    with pytest.raises(PoseGraphError, match="already holds a run; give --resume to go on with it, or another --out"):
+    with pytest.raises(
+        PoseGraphError, match="already holds a trained run; give --resume to go on with it, or another --out"
+    ):
         train(configure(), trained, progress=False)
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
 
