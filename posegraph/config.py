@@ -150,6 +150,9 @@ class LossConfig(Section):
 
     huber_beta: PositiveReal = option(0.02, "smooth-L1 beta, normalised units")
     geometry: NotNegative = option(20.0, "weight of the geometric term")
+    saturation: PositiveReal | None = option(
+        None, "bound of a joint's geometric loss; null: plain Huber, as in the paper"
+    )
     visibility: NotNegative = option(1.0, "lambda: weight of the visibility term")
     visibility_target: Literal["annotated", "visible"] = option(
         "annotated",
@@ -190,7 +193,7 @@ class EvaluationConfig(Section):
     batch_size: Positive = option(32, "clips a forward pass")
     box_score: Share = option(0.2, "detections below this score are left out [11]")
     keypoint_score: Literal["visibility", "peak", "both"] = option(
-        "visibility",
+        "peak",
         "what ranks keypoints in AP: the node's v, the heatmap's peak, or their product; x box score [6]",
     )
     pck_alpha: PositiveReal = option(0.2, "threshold of PCK, a share of the skeleton's reference length")

@@ -109,3 +109,13 @@ def test_heatmap_loss_is_zero_at_the_target_and_divides_by_all_joints() -> None:
     empty = torch.zeros(1, 4, 7, 5)
     one = heatmap_loss(empty[:, :1], target[:, :1], mask[:, :1])
     assert float(heatmap_loss(empty, target, mask)) == pytest.approx(float(one) / 4)
+
+
+def test_a_saturated_geometry_loss_is_bounded_and_huber_for_small_errors() -> None:
+    target = torch.zeros(1, 3, 2)
+    points = torch.tensor([[[0.5, 0.0], [0.001, 0.0], [0.0, 0.0]]])
+    mask = torch.ones(1, 3, dtype=torch.bool)
+    far, near = 0.5 - 0.01, 0.001**2 / 0.04
+    expected = (0.1 * far / (0.1 + far) + 0.1 * near / (0.1 + near)) / 3
+    assert geometry_loss(points, target, mask, 0.02, saturation=0.1).item() == pytest.approx(expected, rel=1e-5)
+    assert geometry_loss(1e6 * points, target, mask, 0.02, saturation=0.1).item() < 0.1 * 2 / 3 + 1e-6

@@ -42,6 +42,8 @@ class JointEmbedding(nn.Module):
         channels: ``D``.
         visible_threshold: ``theta``.
         predict_center: False is the variant without centre prediction: the current centre is ``p_{t-1}``.
+        with_peak: Append the current frame's own point ``p_t``, relative to the motion estimate, to ``d_current``.
+            Experts that predict an offset from ``p_t`` cannot know it otherwise: ``d_current`` is about the past.
     """
 
     def __init__(
@@ -50,13 +52,15 @@ class JointEmbedding(nn.Module):
         channels: int,
         visible_threshold: float = 0.2,
         predict_center: bool = True,
+        with_peak: bool = True,
         num_frames: int = 3,
     ) -> None:
         super().__init__()
         self.visible_threshold = visible_threshold
         self.predict_center = predict_center
         self.past_mlp = _mlp(4, channels)
-        self.current_mlp = _mlp(4, channels)
+        self.with_peak = with_peak
+        self.current_mlp = _mlp(6 if with_peak else 4, channels)
         self.joint_embedding = nn.Embedding(num_joints, channels)
         self.frame_embedding = nn.Embedding(num_frames, channels)
         nn.init.normal_(self.joint_embedding.weight, std=0.02)
@@ -75,7 +79,12 @@ class JointEmbedding(nn.Module):
         seen = torch.cat([visible[:, :-1], visible[:, -2:-1]], dim=1)
         descriptors = torch.cat([to_norm(centres, grid_hw), values.unsqueeze(-1), seen.unsqueeze(-1)], dim=-1)
         past = self.past_mlp(descriptors[:, :-1])
-        current = self.current_mlp(descriptors[:, -1:])
+        current_descriptor = descriptors[:, -1:]
+        if self.with_peak:
+            # In heatmap pixels, not normalised: a step of one cell should be no small number.
+            from_estimate = (points[:, -1] - centres[:, -1]).unsqueeze(1)
+            current_descriptor = torch.cat([current_descriptor, from_estimate], dim=-1)
+        current = self.current_mlp(current_descriptor)
         tokens = torch.cat([past, current], dim=1)
         tokens = tokens + self.joint_embedding.weight + self.frame_embedding.weight.unsqueeze(1)
         return Joints(tokens, points, values, centres, displacement.norm(dim=-1))

@@ -94,7 +94,7 @@ class PoseTraining(lightning.LightningModule):
             target = losses.visibility_target(clip.annotated, clip.visibility, clip.in_crop, settings.visibility_target)
             points, visibility = output.nodes[..., :2], output.nodes[..., 2]
             parts["geometry"] = settings.geometry * losses.geometry_loss(
-                points, clip.keypoints_norm, counted, settings.huber_beta
+                points, clip.keypoints_norm, counted, settings.huber_beta, settings.saturation
             )
             parts["visibility"] = settings.visibility * losses.visibility_loss(visibility, target, self.ever_annotated)
         if self.heatmap_weight:

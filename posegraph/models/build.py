@@ -78,6 +78,8 @@ def _joint_embedding(config: ModelConfig, skeleton: Skeleton) -> JointEmbedding:
         config.node_channels,
         config.visible_threshold,
         predict_center=config.variant != "no_center_predict",
+        # The literal reading of the paper predicts absolute points and has no anchor to be told of.
+        with_peak=config.anchor != "none",
         num_frames=config.num_frames,
     )
 

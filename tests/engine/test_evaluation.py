@@ -96,7 +96,7 @@ def test_what_it_says(model: PoseModel, val: Path) -> None:
     assert list(found.scores.table) == ["Head", "Shou", "Elb", "Wri", "Hip", "Knee", "Ankl", "Mean"]
     figures = found.figures
     assert (figures["people"], figures["boxes"], figures["frames"]) == (people, "ground truth", None)
-    assert (figures["metric"], figures["keypoint_score"]) == ("PoseTrack AP", "visibility")
+    assert (figures["metric"], figures["keypoint_score"]) == ("PoseTrack AP", "peak")
     assert figures["table"] == found.scores.table
     json.dumps(figures)
     assert not model.training

@@ -190,7 +190,7 @@ def test_a_frozen_backbone_does_not_move(configure, tmp_path: Path) -> None:
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms(configure) -> None:
-    config = configure()
+    config = configure("loss.geometry=20", "loss.saturation=null", "loss.heatmap=1")
     skeleton = Skeleton.load(config.skeleton)
     data = ClipDataModule(config, skeleton)
     torch.manual_seed(0)
