@@ -162,17 +162,25 @@ def _pictures(out: Path, evaluations: dict[str, Evaluation]) -> list[Path]:
 
 
 def _most_occluded(truth: TrackSet) -> tuple[PersonTrack, int]:
-    """The largest person with 20% to 50% of its joints occluded in three frames in a row.
+    """The largest person, wholly in the image, with 20% to 50% of its joints occluded in three frames in a row.
 
     Chosen by the annotation alone: neither method's result takes part.
     """
     candidates = []
     for number, track in enumerate(truth):
         hidden = ((track.visibility == 0) & track.annotated).mean(axis=1)
+        height, width = track.video.image_hw[0]
         for row in range(2, len(track)):
+            x, y, w, h = track.boxes_xywh[row]
+            inside = x >= 0 and y >= 0 and x + w <= width and y + h <= height
             in_a_row = track.frame[row] - track.frame[row - 2] == 2
-            if in_a_row and hidden[row - 2 : row + 1].min() >= 0.2 and hidden[row - 2 : row + 1].max() <= 0.5:
-                candidates.append((float(track.boxes_xywh[row, 3]), number, row))
+            if (
+                inside
+                and in_a_row
+                and hidden[row - 2 : row + 1].min() >= 0.2
+                and hidden[row - 2 : row + 1].max() <= 0.5
+            ):
+                candidates.append((float(h), number, row))
     if not candidates:
         longest = max(truth, key=len)
         return longest, len(longest) - 1

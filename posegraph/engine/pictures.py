@@ -50,7 +50,7 @@ def close_up(
     frame = int(track.frame[shown])
     reader = FrameReader(cache_frames=0)
     image = reader.read(reader.root(track.video) / track.video.frame_files[frame])
-    matrix = image_to_crop(scale_box(fit_aspect(track.boxes_xywh[row], size_hw), 1.3), size_hw)
+    matrix = image_to_crop(scale_box(fit_aspect(track.boxes_xywh[row], size_hw), 1.05), size_hw)
     view = cv2.warpAffine(image, matrix, (size_hw[1], size_hw[0]), flags=cv2.INTER_CUBIC, borderValue=(235, 235, 235))
     for other, place in by_frame(tracks).get((track.video.name, frame), []):
         if other.track_id == track.track_id:
