@@ -38,9 +38,9 @@ FPS = 12.0
 class DemoSize:
     """How much is drawn and trained. The defaults keep the demo under eight minutes on two cores."""
 
-    sequences: int = 160
+    sequences: int = 300
     frames: int = 16
-    people: int = 4
+    people: int = 2
     image_size: tuple[int, int] = (384, 288)
     pretrain_steps: int = 700
     steps: int = 300
