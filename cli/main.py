@@ -74,7 +74,11 @@ def main() -> NoReturn:
 
 def _silence_libraries() -> None:
     """Keep to what concerns the user: the libraries' own deprecations, tips and device lists do not."""
-    for message in ("`torch.jit.script` is deprecated", "`isinstance\\(treespec, LeafSpec\\)` is deprecated"):
+    for message in (
+        "`torch.jit.script` is deprecated",
+        "Checkpoint directory .* exists and is not empty",
+        "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+    ):
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
 

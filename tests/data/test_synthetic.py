@@ -234,3 +234,8 @@ def test_bad_arguments_are_named(tmp_path: Path, change: dict[str, object], word
 def test_folder_of_another_set_is_refused(dataset: tuple[Path, Summary]) -> None:
     with pytest.raises(PoseGraphError, match="another set"):
         generate(dataset[0], sequences=1, frames=1, people=1, size=SIZE, workers=1)
+
+
+def test_two_clips_are_one_to_train_on_and_one_to_validate_on(tmp_path: Path) -> None:
+    generate(tmp_path, sequences=2, frames=1, people=1, size=SIZE, workers=1)
+    assert [len(list((tmp_path / "annotations" / part).glob("*.json"))) for part in ("train", "val")] == [1, 1]

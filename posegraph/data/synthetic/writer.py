@@ -184,6 +184,11 @@ def _check_empty(out: Path, tasks: list[_Task]) -> None:
         )
 
 
+def _num_val(sequences: int, val_fraction: float) -> int:
+    """At least one of two or more clips is validated on, unless nobody asked for any."""
+    return max(round(sequences * val_fraction), int(sequences > 1 and val_fraction > 0))
+
+
 def generate(
     out: Path,
     *,
@@ -200,13 +205,14 @@ def generate(
 
     sequences, frames, people: clips, images per clip, persons per clip.  size: width and height in pixels.
     seed: the same arguments write the same bytes, with any number of workers.  val_fraction: share of the clips, the
-    last ones, that go to "val".  workers: processes, by default one per core; more than one starts new interpreters,
-    so a script needs its ``if __name__ == "__main__"``.  on_sequence(done, total) is called after every clip.
-    Raises PoseGraphError for arguments out of range and for a folder that holds another set.
+    last ones, that go to "val"; of two or more at least one, unless it is 0.  workers: processes, by default one per
+    core; more than one starts new interpreters, so a script needs its ``if __name__ == "__main__"``.
+    on_sequence(done, total) is called after every clip. Raises PoseGraphError for arguments out of range and for a
+    folder that holds another set.
     """
     out, workers = Path(out), workers if workers is not None else os.cpu_count() or 1
     _check_arguments(sequences, frames, people, size, seed, val_fraction, workers)
-    start, first_val = time.perf_counter(), sequences - round(sequences * val_fraction)
+    start, first_val = time.perf_counter(), sequences - _num_val(sequences, val_fraction)
     tasks = [
         _Task(out, "train" if index < first_val else "val", index, frames, people, size, seed)
         for index in range(sequences)
