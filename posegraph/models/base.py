@@ -1,6 +1,6 @@
 """What every pose model of posegraph is: a backbone with heatmaps, and nodes for a clip.
 
-# B clips, T frames, J joints, H x W heatmap grid
+# B clips, T frames, J joints, C backbone channels, h x w backbone grid, H x W heatmap grid
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from posegraph.config import ModelConfig, RunConfig
 from posegraph.encoders.heatmap_head import HeatmapHead
-from posegraph.encoders.vit import ViTBackbone
+from posegraph.encoders.vit import ViTBackbone, last_frame_gradient_only
 from posegraph.graph import ClipData
 from posegraph.skeleton import Skeleton
 
@@ -30,6 +30,18 @@ class PoseOutput(NamedTuple):
     nodes: Tensor
     heatmaps: Tensor
     values: Tensor
+
+
+class Encoded(NamedTuple):
+    """What the backbone and its decoder see in the frames of a batch of clips.
+
+    Fields:
+        features: ``[B, T, C, h, w]``.
+        heatmaps: ``[B, T, J, H, W]``, raw.
+    """
+
+    features: Tensor
+    heatmaps: Tensor
 
 
 class PoseModel(nn.Module):
@@ -55,6 +67,19 @@ class PoseModel(nn.Module):
 
     def run(self, clip: ClipData) -> PoseOutput:
         """A batched clip -> nodes and what they were made from."""
+        return self.reason(self.encode(clip.frames), clip)
+
+    def encode(self, frames: Tensor) -> Encoded:
+        """Crops ``[B, T, 3, H_in, W_in]`` -> features and heatmaps of every frame, each frame by itself."""
+        if torch.is_grad_enabled() and not self.config.past_gradient:
+            features = last_frame_gradient_only(self.backbone, frames)
+        else:
+            features = self.backbone(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        heatmaps = self.heatmap_head(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+        return Encoded(features, heatmaps)
+
+    def reason(self, encoded: Encoded, clip: ClipData) -> PoseOutput:
+        """Encoded frames of a batched clip, and its graph -> :class:`PoseOutput`."""
         raise NotImplementedError
 
     @torch.no_grad()

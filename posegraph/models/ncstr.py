@@ -13,9 +13,9 @@ from posegraph.config import ModelConfig
 from posegraph.encoders.heatmap_head import HeatmapHead
 from posegraph.encoders.joint_embedding import JointEmbedding, Joints
 from posegraph.encoders.pose_query import PoseQueryEncoder
-from posegraph.encoders.vit import ViTBackbone, last_frame_gradient_only
+from posegraph.encoders.vit import ViTBackbone
 from posegraph.graph import ClipData
-from posegraph.models.base import PoseModel, PoseOutput
+from posegraph.models.base import Encoded, PoseModel, PoseOutput
 from posegraph.nn.branch import Branch
 from posegraph.nn.cross_branch import CrossBranchAttention
 from posegraph.nn.expert_fusion import ExpertFusion, NodeExpert
@@ -46,27 +46,18 @@ class NCSTR(PoseModel):
         self.joint_embedding, self.pose_query = joint_embedding, pose_query
         self.local, self.global_, self.cross_branch, self.fusion = local, global_, cross_branch, fusion
 
-    def run(self, clip: ClipData) -> PoseOutput:
-        """A batched clip -> :class:`PoseOutput`."""
-        features = self.features(clip.frames)  # [B, T, C, h, w]
-        heatmaps = self.heatmap_head(features.flatten(0, 1)).unflatten(0, features.shape[:2])  # [B, T, J, H, W]
+    def reason(self, encoded: Encoded, clip: ClipData) -> PoseOutput:
+        """Joints, pose queries, two graph branches, fusion."""
         # The head reads the heatmaps as facts: in float32, and its losses do not reshape them.
-        prior = heatmaps.detach().float()
+        prior = encoded.heatmaps.detach().float()
         joints = self.joint_embedding(prior)
-        local, global_ = self.pose_query(joints, features, prior)  # 2 x [B, T, J, D]
+        local, global_ = self.pose_query(joints, encoded.features, prior)  # 2 x [B, T, J, D]
         anchor = self.anchor(joints, (prior.size(-2), prior.size(-1)))  # [B, J, 2]
         values = joints.values[:, -1]  # [B, J]
-        nodes = self.reason(local, global_, clip, anchor, values)
-        return PoseOutput(nodes, heatmaps[:, -1], values)
+        nodes = self.nodes(local, global_, clip, anchor, values)
+        return PoseOutput(nodes, encoded.heatmaps[:, -1], values)
 
-    def features(self, frames: Tensor) -> Tensor:
-        """Frames ``[B, T, 3, H_in, W_in]`` -> ``[B, T, C, h, w]``."""
-        if torch.is_grad_enabled() and not self.config.past_gradient:
-            return last_frame_gradient_only(self.backbone, frames)
-        out: Tensor = self.backbone(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-        return out
-
-    def reason(self, local: Tensor, global_: Tensor, clip: ClipData, anchor: Tensor, values: Tensor) -> Tensor:
+    def nodes(self, local: Tensor, global_: Tensor, clip: ClipData, anchor: Tensor, values: Tensor) -> Tensor:
         """Two node sets ``[B, T, J, D]`` -> nodes ``[B, J, 3]``: graph branches, cross attention, fusion."""
         if self.local is None or self.global_ is None:
             z = self.local(local, clip) if self.local is not None else self._global_only(global_, clip)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from posegraph import codec
 from posegraph.graph import ClipData
-from posegraph.models.base import PoseModel, PoseOutput
+from posegraph.models.base import Encoded, PoseModel, PoseOutput
 from posegraph.nn.expert_fusion import confidence
 
 
 class ViTPose(PoseModel):
     """Looks at the key frame alone; the node is the heatmap's sub-pixel peak and its value."""
 
-    def run(self, clip: ClipData) -> PoseOutput:
-        """A batched clip -> :class:`PoseOutput`."""
-        heatmaps = self.heatmap_head(self.backbone(clip.frames[:, -1]))
+    def encode(self, frames: Tensor) -> Encoded:
+        """Crops ``[B, T, 3, H_in, W_in]`` -> the key frame's features and heatmaps, ``T`` 1."""
+        features = self.backbone(frames[:, -1])
+        return Encoded(features.unsqueeze(1), self.heatmap_head(features).unsqueeze(1))
+
+    def reason(self, encoded: Encoded, clip: ClipData) -> PoseOutput:
+        """The key frame's heatmaps, decoded; the graph takes no part."""
+        heatmaps = encoded.heatmaps[:, -1]
         nodes = codec.encode(heatmaps.detach().float())
         values = nodes[..., 2]
         return PoseOutput(torch.cat([nodes[..., :2], confidence(values).unsqueeze(-1)], dim=-1), heatmaps, values)

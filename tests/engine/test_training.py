@@ -14,7 +14,8 @@ import torch
 import posegraph
 from posegraph.config import RunConfig, Variant
 from posegraph.data.datamodule import ClipDataModule
-from posegraph.engine.training import PoseTraining, train
+from posegraph.engine.module import PoseTraining
+from posegraph.engine.training import train
 from posegraph.errors import PoseGraphError
 from posegraph.models.build import model_from_config
 from posegraph.skeleton import Skeleton

@@ -1,0 +1,133 @@
+"""Where clips come from, how they are varied, what is minimised, how it is trained and scored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from posegraph.config.section import NotNegative, Positive, PositiveReal, Section, Share, option
+
+
+class DataConfig(Section):
+    """Where clips come from."""
+
+    train: str | None = option(None, "PoseTrack18-layout JSON, or a folder of them, to train on")
+    val: str | None = option(None, "the same, to validate on after every epoch")
+    images: str | None = option(
+        None, "folder that image names start from; empty: looked up from the JSON's folder upwards"
+    )
+    frames: str | None = option(None, "train on these frames of every video only, A-B, counted from 0, B included")
+    val_frames: str | None = option(None, "validate on these frames of every video only")
+    box_scale: PositiveReal = option(1.25, "enlargement of the person's box [1]")
+    workers: Annotated[int, Field(ge=0)] = option(0, "loader processes; 0: none beside the training")
+    group_frames: Annotated[int, Field(ge=0)] = option(
+        0, "draw batches from shuffled groups of this many frames of a video, each decoded once; 0: plain shuffling"
+    )
+    mixed_groups: Positive = option(8, "groups that a batch is drawn from, with data.group_frames")
+    features: str | None = option(None, "folder of features of a frozen backbone, computed once; see docs/training.md")
+    cache_frames: Annotated[int, Field(ge=0)] = option(64, "decoded frames that each loader keeps")
+
+    @field_validator("frames", "val_frames", mode="before")
+    @classmethod
+    def _is_range(cls, text: Any) -> Any:
+        parse_frames(text if text is None else str(text))
+        return text
+
+
+class AugmentConfig(Section):
+    """One draw a clip, the same for all its frames, in this order (spec section 11)."""
+
+    half_body: Share = option(0.3, "probability of showing the upper or the lower body alone")
+    half_body_joints: Annotated[int, Field(ge=0)] = option(8, "only people with more annotated joints than this")
+    half_body_scale: PositiveReal = option(1.5, "enlargement of the half body's box, in place of data.box_scale")
+    scale: NotNegative = option(0.35, "sd of the scale factor")
+    scale_range: tuple[PositiveReal, PositiveReal] = option((0.65, 1.35), "bounds of the scale factor")
+    rotation: NotNegative = option(45.0, "sd of the rotation in degrees")
+    rotation_max: NotNegative = option(90.0, "bound of the rotation")
+    rotation_probability: Share = option(0.6, "probability of a rotation")
+    flip: Share = option(0.5, "probability of a horizontal flip")
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> AugmentConfig:
+        if self.scale_range[0] > self.scale_range[1]:
+            raise ValueError(f"scale_range {list(self.scale_range)} is upside down; write the smaller factor first")
+        return self
+
+
+class LossConfig(Section):
+    """Spec section 7."""
+
+    huber_beta: PositiveReal = option(0.02, "smooth-L1 beta, normalised units")
+    geometry: NotNegative = option(20.0, "weight of the geometric term")
+    saturation: PositiveReal | None = option(
+        None, "bound of a joint's geometric loss; null: plain Huber, as in the paper"
+    )
+    visibility: NotNegative = option(1.0, "lambda: weight of the visibility term")
+    visibility_target: Literal["annotated", "visible"] = option(
+        "annotated",
+        "what visibility means: a position was given, or the joint was seen (where the data say it)",
+    )
+    heatmap: NotNegative = option(
+        0.0, "weight of the loss on the prior heatmaps: 0 with a pretrained backbone, 1 from scratch"
+    )
+    heatmap_sigma: PositiveReal = option(2.0, "width of the target Gaussians")
+    heatmap_foreground: NotNegative = option(60.0, "squared errors are weighted by 1 + this x target; 0: plain MSE")
+
+
+class TrainingConfig(Section):
+    """The optimiser and the loop."""
+
+    epochs: Positive = option(20, "passes over the training clips")
+    max_steps: Annotated[int, Field(ge=-1)] = option(-1, "stop after this many optimiser steps; -1: epochs decide")
+    batch_size: Positive = option(32, "clips a step and device")
+    lr: PositiveReal = option(5e-5, "peak learning rate of AdamW")
+    backbone_lr_scale: NotNegative = option(1.0, "backbone and decoder learn at lr x this; 0 freezes them")
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = option(
+        1.0, "each block of the backbone learns at this x the rate of the block above it"
+    )
+    freeze_blocks: Annotated[int, Field(ge=0)] = option(0, "the patch embedding and this many first blocks stay fixed")
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = option(
+        None, "decay of the exponential moving average of the weights, which is what is kept; null: none"
+    )
+    checkpoint_blocks: bool = option(False, "compute the backbone's blocks again in the backward pass: less memory")
+    compile: bool = option(False, "run the model through torch.compile")
+    weight_decay: NotNegative = option(0.01, "AdamW's, not on norms and biases")
+    schedule: Literal["milestones", "cosine"] = option(
+        "milestones", "a tenth after each milestone, or half a cosine down to 0"
+    )
+    milestones: tuple[Share, ...] = option((0.5, 0.75), "shares of the run after which the rate falls to a tenth")
+    warmup_steps: Annotated[int, Field(ge=0)] = option(0, "steps of linear warm-up")
+    clip_gradient: NotNegative = option(1.0, "largest gradient norm; 0: no clipping")
+    accumulate: Positive = option(1, "batches a step")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = option("32-true", "Lightning's precision")
+    accelerator: Literal["auto", "cpu", "gpu"] = option("auto", "where to train")
+    devices: Positive | Literal["auto"] = option("auto", "how many of them")
+    nodes: Positive = option(1, "how many machines")
+    strategy: Literal["auto", "ddp", "fsdp2"] = option("auto", "several devices: copies of the model, or shards of it")
+    checkpoint_every: Annotated[int, Field(ge=0)] = option(
+        0, "steps between two checkpoints within an epoch; 0: only at the end of every epoch"
+    )
+    log_every: Positive = option(20, "steps between two lines of the logs")
+
+
+class EvaluationConfig(Section):
+    """How a run is scored."""
+
+    batch_size: Positive = option(32, "clips a forward pass")
+    box_score: Share = option(0.2, "detections below this score are left out [11]")
+    keypoint_score: Literal["visibility", "peak", "both"] = option(
+        "peak",
+        "what ranks keypoints in AP: the node's v, the heatmap's peak, or their product; x box score [6]",
+    )
+    pck_alpha: PositiveReal = option(0.2, "threshold of PCK, a share of the skeleton's reference length")
+
+
+def parse_frames(text: str | None) -> tuple[int, int] | None:
+    """``"A-B"`` -> ``(A, B)``, both included, counted from 0; None -> None (all frames)."""
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    if not (dash and first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise ValueError(f"frames {text!r} is no range; write A-B with A <= B, for instance 0-19")
+    return int(first), int(last)
