@@ -19,6 +19,18 @@ class PoseGraphError(Exception):
         super().__init__(" ".join(own.split()))
 
 
+class SharedError(PoseGraphError):
+    """A mistake that ended several processes which work together.
+
+    Attributes:
+        told_here: True in the process that is to report it; the others end without a word.
+    """
+
+    def __init__(self, message: str, told_here: bool) -> None:
+        super().__init__(message)
+        self.told_here = told_here
+
+
 def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
     """``"; did you mean 'l_wrist'?"`` for the nearest valid name, or ``""`` when none is near."""
     near = difflib.get_close_matches(wrong, list(valid), n=1, cutoff=0.5)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import glob
+import hashlib
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from posegraph.errors import PoseGraphError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No room, no room for this user, no room for a file of this size."""
 
 
 @contextmanager
@@ -43,9 +52,59 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; on success it takes its place, on any error it is removed.
+
+    Raises :class:`PoseGraphError` when the folder cannot be made.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise PoseGraphError(f"cannot write {target}: {error.strerror}; choose a folder that can be written") from error
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        if target.exists():
+            with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as old:
+                target.replace(Path(old) / target.name)
+                temporary.replace(target)
+        else:
+            temporary.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def full_disk_told(path: str | Path, cure: str) -> Iterator[None]:
+    """A full disk, also one that a library wraps, ends the block with a :class:`PoseGraphError`: path and cure."""
+    try:
+        yield
+    except PoseGraphError:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and getattr(cause, "errno", None) not in _FULL:
+            cause = cause.__cause__ or cause.__context__
+        if not isinstance(cause, OSError):
+            raise
+        raise PoseGraphError(f"{path}: cannot be written ({cause.strerror}); {cure}") from error
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove the temporary files that processes killed within :func:`replacing` left beside ``path``."""
+    target = Path(path)
+    for leftover in target.parent.glob(f".{glob.escape(target.stem)}-????????{target.suffix}"):
+        leftover.unlink(missing_ok=True)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` to ``path`` through a temporary name."""
-    with replacing(path) as temporary:
+    with full_disk_told(path, "make room on the disk, or choose another folder"), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -70,15 +129,28 @@ def _finite(value: Any) -> Any:
 
 
 def read_json(path: str | Path) -> Any:
-    """The parsed content of a JSON file. Raises :class:`PoseGraphError` naming the file and the place of a fault."""
+    """The parsed content of a JSON file. NaN, Infinity and a byte order mark are let through, as Python's json does.
+
+    Whole numbers beyond 64 bits are floats. Raises :class:`PoseGraphError` naming the file and the place of a fault.
+    """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        data = Path(path).read_bytes()
     except FileNotFoundError:
         raise PoseGraphError(f"{path}: no such file; check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise PoseGraphError(f"{path}: cannot be read as text ({error}); expected a JSON file") from error
     try:
-        return json.loads(text)
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _read_lenient_json(path, data)
+
+
+def _read_lenient_json(path: str | Path, data: bytes) -> Any:
+    """What orjson refuses: read after all, or refused with the place of the fault."""
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise PoseGraphError(f"{path}: cannot be read as text ({error}); expected a JSON file") from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}: {error.msg}"
         raise PoseGraphError(f"{path}: not valid JSON, {where}; export the file again (it may be cut off)") from None
@@ -95,3 +167,12 @@ def free_folder(wanted: Path) -> Path:
         number += 1
         folder = wanted.with_name(f"{wanted.name}-{number}")
     return folder
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

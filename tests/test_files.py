@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -10,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from posegraph.errors import PoseGraphError
-from posegraph.files import read_json, replacing, write_json, write_text
+from posegraph.files import (
+    full_disk_told,
+    read_json,
+    remove_leftovers,
+    replacing,
+    replacing_folder,
+    write_json,
+    write_text,
+)
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
@@ -86,3 +95,57 @@ def test_text_is_utf8(tmp_path: Path) -> None:
     write_text(tmp_path / "text", "né\n")
     assert (tmp_path / "text").read_bytes() == "né\n".encode()
     assert json.loads('"\\u00e9"') == "é"
+
+
+def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    def write(text: str, then: float = 1.0) -> None:
+        with replacing_folder(tmp_path / "out") as temporary:
+            (temporary / "a.txt").write_text(f"{text} {1 / then}")
+
+    for text in ("first", "second"):
+        write(text)
+        assert (tmp_path / "out/a.txt").read_text() == f"{text} 1.0"
+    with pytest.raises(ZeroDivisionError):
+        write("third", then=0)
+    assert (tmp_path / "out/a.txt").read_text() == "second 1.0"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_leftovers_of_killed_processes(tmp_path: Path) -> None:
+    with replacing(tmp_path / "last.ckpt") as temporary:
+        (tmp_path / temporary.name.replace("last", "other")).touch()
+        kept = {f"last{ending}" for ending in (".ckpt", "-2.ckpt", "-abcdefgh.ckpt")} | {".last-abc.ckpt"}
+        for name in kept:
+            (tmp_path / name).touch()
+        remove_leftovers(tmp_path / "last.ckpt")
+        assert not temporary.exists()
+        temporary.touch()
+    assert {path.name for path in tmp_path.iterdir() if "other" not in path.name} == kept
+    remove_leftovers(tmp_path / "no folder" / "last.ckpt")
+
+
+def test_a_full_disk_is_told_whoever_wraps_it() -> None:
+    def write(wrap: bool) -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            if wrap:
+                raise RuntimeError("unexpected pos 704 vs 598") from error
+            raise
+
+    for wrap in (False, True):
+        with (
+            pytest.raises(PoseGraphError, match=r"^a\.txt: cannot be written \(No space left on device\); make room$"),
+            full_disk_told("a.txt", "make room"),
+        ):
+            write(wrap)
+    with pytest.raises(OSError, match="Input/output error"), full_disk_told("a.txt", "make room"):
+        raise OSError(errno.EIO, "Input/output error")
+    with pytest.raises(PoseGraphError, match=r"^told already$"), full_disk_told("a.txt", "make room"):
+        raise PoseGraphError("told already") from OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_text_for_a_full_device() -> None:
+    with pytest.raises(PoseGraphError, match=r"^/dev/full: cannot be written \(No space left on device\); make room"):
+        write_text("/dev/full", "text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +22,8 @@ class Fault:
 
     def __call__(self, field: str, found: Any, expected: str, cure: str) -> NoReturn:
         what = found if isinstance(found, Found) else describe(found)
+        # JSON may hold characters that no terminal can print (half of a surrogate pair).
+        what = what.encode("utf-8", "backslashreplace").decode()
         raise PoseGraphError(f"{self.path}: {field}: found {what}, expected {expected}; {cure}")
 
 
@@ -38,7 +41,7 @@ def describe(value: Any) -> str:
         return "an object"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    if isinstance(value, int) and abs(value) > LARGEST_ID:
+    if isinstance(value, (int, float)) and LARGEST_ID < abs(value) < math.inf:
         return "a number too large"
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
@@ -47,7 +50,7 @@ def describe(value: Any) -> str:
 def whole_number(value: Any, field: str, fault: Fault) -> int:
     """An id: a whole number that fits 64 bits."""
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole or abs(value) > LARGEST_ID:
+    if isinstance(value, bool) or not whole or not -LARGEST_ID - 1 <= value <= LARGEST_ID:
         fault(field, value, "a whole number", "write the id as a number")
     return int(value)
 
@@ -58,7 +61,16 @@ def numbers(value: Any, count: int | None, field: str, fault: Fault, cure: str) 
         fault(field, value, "a list of numbers", cure)
     if count is not None and len(value) != count:
         fault(field, Found(f"{len(value)} numbers"), f"{count}", cure)
-    for place, item in enumerate(value):
-        if type(item) not in (float, int, type(None)) or (type(item) is int and abs(item) > LARGEST_ID):
-            fault(f"{field}[{place}]", item, "a number", cure)
-    return np.array(value, dtype=np.float64)
+    return np.array([number(item, f"{field}[{place}]", fault, cure) for place, item in enumerate(value)])
+
+
+def number(value: Any, field: str, fault: Fault, cure: str) -> float:
+    """A number that a float can hold; null is NaN."""
+    if value is None:
+        return math.nan
+    if type(value) not in (float, int):
+        fault(field, value, "a number", cure)
+    try:
+        return float(value)
+    except OverflowError:
+        fault(field, value, "a number", cure)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegraph.data.tracks import Video
+from posegraph.data.movies import MovieReader
+from posegraph.data.tracks import Video, movie_frame
 from posegraph.errors import PoseGraphError
 
 Image = NDArray[np.uint8]
+_OPEN_MOVIES = 4
 _LAST_NUMBER = re.compile(r"(\d+)(?=\.[^.]*$)")
 
 
@@ -29,9 +32,9 @@ class FrameReader:
         self.images = None if images is None else Path(images)
         self.cache_frames = cache_frames
         self._cache: OrderedDict[Path, Image] = OrderedDict()
+        self._movies: OrderedDict[Path, MovieReader] = OrderedDict()
         self._roots: dict[Path, Path] = {}
         self._there: set[Path] = set()
-        self._listed: dict[Video, dict[str, int]] = {}
 
     def root(self, video: Video) -> Path:
         """The folder that the video's image names start from. Raises :class:`PoseGraphError` when it is not found."""
@@ -46,7 +49,7 @@ class FrameReader:
         above = list(video.source.resolve().parents)
         for folder in above:
             # Any frame will do: a single missing one is named when it is read.
-            if any((folder / name).is_file() for name in video.frame_files[:5]):
+            if any(on_disk(folder / name) for name in video.frame_files[:5]):
                 return folder
         raise PoseGraphError(
             f"{video.source}: image {video.frame_files[0]!r} is neither in {above[0]} nor in a folder above it; put "
@@ -60,9 +63,7 @@ class FrameReader:
         from the disk when the number before it is there.
         """
         root = self.root(video)
-        if video not in self._listed:
-            self._listed[video] = {name: row for row, name in enumerate(video.frame_files)}
-        listed = self._listed[video]
+        listed = video.frame_rows
         name = video.frame_files[frame]
         row = frame
         names = [name]
@@ -70,7 +71,7 @@ class FrameReader:
             before = _name_before(name)
             if before in listed:
                 name, row = before, listed[before]
-            elif before is not None and (root / before).is_file():
+            elif before is not None and on_disk(root / before):
                 name = before
             elif row > 0:
                 row -= 1
@@ -82,7 +83,7 @@ class FrameReader:
         """Raise :class:`PoseGraphError` when an image of the clip that ends at ``frame`` is not on disk."""
         for path in self.clip_paths(video, frame, num_frames):
             if path not in self._there:
-                if not path.is_file():
+                if not on_disk(path):
                     raise _missing(path)
                 self._there.add(path)
 
@@ -91,12 +92,28 @@ class FrameReader:
         if path in self._cache:
             self._cache.move_to_end(path)
             return self._cache[path]
-        image = read_image(path)
+        image = self._decode(path)
         if self.cache_frames:
             self._cache[path] = image
             if len(self._cache) > self.cache_frames:
                 self._cache.popitem(last=False)
         return image
+
+    def _decode(self, path: Path) -> Image:
+        inside = movie_frame(path.name)
+        if inside is None:
+            return read_image(path)
+        movie = path.with_name(inside[0])
+        if movie not in self._movies:
+            if len(self._movies) == _OPEN_MOVIES:
+                self._movies.popitem(last=False)
+            self._movies[movie] = MovieReader(movie)
+        self._movies.move_to_end(movie)
+        return self._movies[movie].read(inside[1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A loader process opens movies for itself, and decodes its own frames.
+        return self.__dict__ | {"_movies": OrderedDict(), "_cache": OrderedDict()}
 
 
 def read_image(path: Path) -> Image:
@@ -120,7 +137,22 @@ def _missing(path: Path) -> PoseGraphError:
     return PoseGraphError(f"{path}: no such image; the annotations list it: restore the file or remove its entry")
 
 
+def on_disk(path: Path) -> bool:
+    """Whether the image, or the movie that a frame is inside of, is there."""
+    return frame_file(path).is_file()
+
+
+def frame_file(path: Path) -> Path:
+    """The file that holds a frame: the image itself, or the movie that it is inside of."""
+    inside = movie_frame(path.name)
+    return path if inside is None else path.with_name(inside[0])
+
+
 def _name_before(name: str) -> str | None:
+    inside = movie_frame(name)
+    if inside is not None:
+        movie, frame = inside
+        return f"{movie}#{frame - 1}" if frame else None
     match = _LAST_NUMBER.search(name)
     if match is None or int(match[1]) == 0:
         return None

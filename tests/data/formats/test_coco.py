@@ -1,7 +1,8 @@
-"""Reading and writing the PoseTrack18 layout: literal small files, every error, and the real ones."""
+"""Reading the PoseTrack18, PoseTrack21 and COCO layouts: literal small files, every error, and real ones."""
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posegraph.data import UNKNOWN, TrackSet, read_tracks, write_posetrack18
+from posegraph.data import UNKNOWN, TrackSet, read_tracks
 from posegraph.errors import PoseGraphError
 from posegraph.skeleton import Skeleton
 
@@ -199,7 +200,6 @@ def without_key(key: str) -> dict[str, Any]:
     [
         ("[1, 2]", ["top level", "a list of 2", "detections"]),
         ("3", ["top level", "found 3", "an object"]),
-        ('{"annolist": []}', ["annolist", "PoseTrack17", "convert"]),
         (
             without_key("images"),
             ["images: found no such key (keys: annotations, categories)", "expected a list"],
@@ -209,7 +209,7 @@ def without_key(key: str) -> dict[str, Any]:
         ({**file_of([]), "categories": 3}, ["categories: found 3", "list of objects"]),
         (file_of([], names="aba"), ["categories[0].keypoints", "a more than once"]),
         (file_of([], names="xyz"), ["categories.keypoints", "found x, y, z", "a, b, c", "pass a skeleton"]),
-        ({**file_of([]), "categories": [{"keypoints": [1]}]}, ["categories[0].keypoints", "joint names"]),
+        ({**file_of([]), "categories": [{"keypoints": ["a", 1]}]}, ["categories[0].keypoints[1]: found 1", "joint"]),
         (file_of([], [image(1), 5]), ["images[1]: found 5", "an object"]),
         (file_of([], [{"id": 1}]), ["images[0].file_name: found nothing", "file_name"]),
         (
@@ -251,7 +251,7 @@ def without_key(key: str) -> dict[str, Any]:
             ["annotations[0].keypoints[8]: found true"],
         ),
         (with_field("annotations", 0, "scores", [1]), ["annotations[0].scores", "1 numbers", "expected 3"]),
-        (with_field("annotations", 0, "score", {}), ["annotations[0].score[0]: found an object", "a number"]),
+        (with_field("annotations", 0, "score", {}), ["annotations[0].score: found an object", "a number"]),
         (
             with_field("annotations", 0, "bbox", [1, 2, 3]),
             ["annotations[0].bbox: found 3 numbers", "x, y, width, height"],
@@ -293,9 +293,12 @@ def test_a_wrong_number_of_joints_without_names_names_the_skeleton(tmp_path: Pat
         read(tmp_path, content)
 
 
-def test_no_shipped_skeleton_fits(tmp_path: Path) -> None:
-    with pytest.raises(PoseGraphError, match=r"categories\.keypoints: found a, b, c; .*posetrack17.*pass a skeleton"):
-        read(tmp_path, file_of([]), skeleton=None)
+def test_a_file_without_joint_names_needs_a_skeleton(tmp_path: Path) -> None:
+    content = {**file_of([]), "categories": [{"id": 1}]}
+    with pytest.raises(
+        PoseGraphError, match=r"categories\.keypoints: found no joint names, .*posetrack17; pass a skel"
+    ):
+        read(tmp_path, content, skeleton=None)
 
 
 def test_files_of_different_joints_need_a_skeleton(tmp_path: Path) -> None:
@@ -323,68 +326,74 @@ def test_nothing_to_read(tmp_path: Path) -> None:
         read_tracks(tmp_path / "none.json")
 
 
-def assert_same(first: TrackSet, second: TrackSet) -> None:
-    assert first.skeleton.joints == second.skeleton.joints
-    for one, other in zip(first.videos, second.videos, strict=True):
-        assert (one.name, one.frame_files, one.extra) == (other.name, other.frame_files, other.extra)
-        for field in ("image_ids", "image_hw", "labeled"):
-            np.testing.assert_array_equal(getattr(one, field), getattr(other, field))
-        regions = [[[p.tolist() for p in frame] for frame in video.ignore_regions] for video in (one, other)]
-        assert regions[0] == regions[1]
-    for a, b in zip(first, second, strict=True):
-        assert (a.video.name, a.track_id) == (b.video.name, b.track_id)
-        fields = (
-            "frame",
-            "keypoints_px",
-            "annotated",
-            "visibility",
-            "boxes_xywh",
-            "head_boxes_xywh",
-            "keypoint_scores",
-        )
-        for field in (*fields, "scores"):
-            np.testing.assert_array_equal(getattr(a, field), getattr(b, field), err_msg=field)
-        for mine, theirs in zip(a.extra, b.extra, strict=True):
-            assert theirs == {"category_id": 1, **mine, "id": theirs["id"]}
+def test_videos_are_named_after_the_list_of_videos(tmp_path: Path) -> None:
+    images = [image(1, "a/7.jpg", video_id=3), image(2, "b/7.jpg", video_id=9), image(3, "a/6.jpg", video_id=3)]
+    content = {**file_of([], images), "videos": [{"id": 3, "name": "street/one.mp4"}, {"id": 9, "name": "two"}]}
+    videos = read(tmp_path, content).videos
+    assert [(video.name, video.image_ids.tolist()) for video in videos] == [("one", [3, 1]), ("two", [2])]
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    images = [
-        image(5, width=64, height=48, nframes=2, ignore_regions_x=[[0, 4.5, 4]], ignore_regions_y=[[0, 0, 4]]),
-        image(6, is_labeled=False, odd=[float("nan")]),
+def test_frames_of_movies(tmp_path: Path) -> None:
+    images = [image(1, "in/a.mp4", frame_idx=10), image(2, "in/a.mp4", frame_idx=9), image(3, "in/b.AVI", frame_id=0)]
+    videos = read(tmp_path, file_of([], images)).videos
+    assert [(video.name, video.frame_files) for video in videos] == [
+        ("a", ("in/a.mp4#9", "in/a.mp4#10")),
+        ("b", ("in/b.AVI#0",)),
     ]
-    people = [
-        person(5, [1.5, 2, 2, 3, 4, 1, 0, 0, 0], track_id=9, id=77, note="kept", bbox_head=[1, 2, 3, 4]),
-        person(5, ABC, track_id=2, scores=[0.25, 0.5, 0], score=0.5),
-    ]
-    tracks = read(tmp_path, file_of(people, images), keep_empty=True)
-    (path,) = write_posetrack18(tracks, tmp_path / "out")
-    written = json.loads(path.read_text())
-    assert path == tmp_path / "out" / "clip.json"
-    assert written["images"][1] == {"id": 6, "file_name": "000006.jpg", "is_labeled": False, "odd": [None]}
-    assert [entry["id"] for entry in written["annotations"]] == [77, 500]
-    assert written["annotations"][0]["keypoints"] == [1.5, 2, 2, 3, 4, 1, 0, 0, 0]
-    assert written["annotations"][0]["note"] == "kept"
-    assert written["annotations"][1]["scores"] == [0.25, 0.5, 0]
-    assert written["categories"][0]["skeleton"] == [[1, 2], [2, 3]]
-    assert "posegraph" not in path.read_text()
-    back = read_tracks(path, CHAIN, keep_empty=True)
-    assert back.tracks[0].extra[0]["note"] == "kept"
-    assert back.tracks[1].keypoint_scores.tolist() == [[0.25, 0.5, 0]]
+    (alone,) = read(tmp_path, file_of([], images[:2])).videos
+    assert (alone.name, alone.frame_files) == ("clip", ("in/a.mp4#9", "in/a.mp4#10"))
 
 
-def test_scores_are_written_as_poseval_wants_them(tmp_path: Path) -> None:
-    tracks = read(tmp_path, file_of([person(1, [1, 2, 1, 3, 4, 1, 0, 0, 0], scores=[0.5, None, 0.9])]))
-    (path,) = write_posetrack18(tracks, tmp_path)
-    written = json.loads(path.read_text())
-    assert written["annotations"][0]["scores"] == [0.5, -9999, 0]
-    assert len(written["images"]) == 2
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [({}, "frame_idx: found nothing"), ({"frame_idx": -1}, r"frame_idx: found -1, .*in the movie")],
+)
+def test_a_frame_of_a_movie_needs_its_number(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(PoseGraphError, match=rf"images\[0\]\.{message}.*; count frames from 0"):
+        read(tmp_path, file_of([], [image(1, "a.mp4", **fields)]))
 
 
-def test_a_video_whose_name_is_no_file_name(tmp_path: Path) -> None:
-    images = [image(1, vid_id="a/b"), image(2, vid_id="c")]
-    with pytest.raises(PoseGraphError, match=r"video name 'a/b' is no file name; rename"):
-        write_posetrack18(read(tmp_path, file_of([], images)), tmp_path)
+def test_posetrack21_has_no_ears(tmp_path: Path) -> None:
+    skeleton = Skeleton.load("posetrack17")
+    content = file_of([person(1, [9, 9, 1] * 17, person_id=3)])
+    content["categories"][0]["keypoints"] = list(skeleton.joints)
+    tracks = read(tmp_path, content, skeleton=None)
+    assert tracks.videos[0].layout == "posetrack21"
+    missing = [joint for joint, given in zip(skeleton.joints, tracks.tracks[0].annotated[0], strict=True) if not given]
+    assert missing == [joint for joint in skeleton.joints if joint not in skeleton.scored.values()]
+    assert dict(tracks.skipped) == {"position of a joint that PoseTrack21 does not annotate": 2}
+    assert read(tmp_path, content, skeleton=None, format="posetrack18").tracks[0].annotated.all()
+
+
+def test_people_say_where_they_are_in_the_file(tmp_path: Path) -> None:
+    people = [person(2, ABC, track_id=1), {"category_id": 7}, person(1, ABC, track_id=1), person(1, ABC, track_id=0)]
+    content = file_of([{"category_id": 1, **entry} for entry in people])
+    assert [track.file_row.tolist() for track in read(tmp_path, content) if track.file_row is not None] == [[2, 0], [3]]
+
+
+def test_a_skeleton_reports_a_joint_under_another_name(tmp_path: Path) -> None:
+    reporting = Skeleton(name="reporting", joints=("x", "c"), scored={"a": "x", "c": "c"})
+    (track,) = read(tmp_path, file_of([person(1, [1, 2, 1, 3, 4, 1, 5, 6, 1])]), skeleton=reporting)
+    assert track.keypoints_px[0].tolist() == [[1, 2], [5, 6]]
+
+
+def test_an_unknown_format(tmp_path: Path) -> None:
+    with pytest.raises(
+        PoseGraphError, match=r"format 'posetrak18' is none .*posetrack17, .*did you mean 'posetrack18'"
+    ):
+        read(tmp_path, file_of([]), format="posetrak18")
+
+
+def test_the_collector_is_left_as_it_was(tmp_path: Path) -> None:
+    for enabled in (True, False):
+        (gc.enable if enabled else gc.disable)()
+        try:
+            read(tmp_path, file_of([]))
+            with pytest.raises(PoseGraphError):
+                read(tmp_path, "{")
+            assert gc.isenabled() == enabled
+        finally:
+            gc.enable()
 
 
 def test_real_posetrack18_file_with_two_videos(real_data: Path) -> None:
@@ -403,12 +412,19 @@ def test_real_coco_style_file(real_data: Path) -> None:
     assert set(track.visibility.ravel().tolist()) == {0, 1}
 
 
-def test_real_folder_and_round_trip(real_data: Path, tmp_path: Path) -> None:
+def test_real_movie_without_a_skeleton_file(real_data: Path) -> None:
+    tracks = read_tracks(real_data / "custom_fly24/fly24_tracks.json")
+    (video,), skeleton = tracks.videos, tracks.skeleton
+    assert (skeleton.name, skeleton.num_joints, len(skeleton.bones), len(skeleton.flip_pairs)) == ("fly", 24, 23, 10)
+    assert ("forelegL1", "forelegR1") in skeleton.flip_pairs
+    assert (video.num_frames, video.frame_files[-1]) == (1100, "centered_pair_low_quality.mp4#1099")
+    assert (len(tracks), tracks.num_poses + sum(tracks.skipped.values())) == (26, 2274)
+
+
+def test_real_folder(real_data: Path) -> None:
     tracks = read_tracks(real_data / "posetrack_bonn/annotations18/val", keep_empty=True)
     assert (len(tracks.videos), tracks.num_poses) == (15, 5097)
     assert sum(video.num_frames for video in tracks.videos) == 861
     assert not np.isnan(np.concatenate([track.head_boxes_xywh for track in tracks])).any()
     for skipped in (tracks.skipped, read_tracks(real_data / "eval_vectors/b_jitter_pt18/pred").skipped):
         assert not skipped
-    assert len(write_posetrack18(tracks, tmp_path)) == 15
-    assert_same(tracks, read_tracks(tmp_path, keep_empty=True))
