@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from posegraph.data import read_tracks
 from posegraph.data.tracks import PersonTrack, TrackSet, Video
 from posegraph.data.video import FrameReader, Image
+from posegraph.errors import PoseGraphError
 from posegraph.geometry import fit_aspect, image_to_crop, scale_box, transform
 from posegraph.skeleton import Skeleton
-from posegraph.visualize import VideoWriter, draw_pose, filmstrip, person_color, write_png
+from posegraph.visualize import VideoWriter, draw_pose, filmstrip, person_color, tiles, write_png
 
 
 def write_overlays(predictions: TrackSet, data: str | Path, images: str | Path | None, out: str | Path) -> list[Path]:
@@ -34,6 +35,33 @@ def write_overlays(predictions: TrackSet, data: str | Path, images: str | Path |
         write_png(path, filmstrip([pair], row_titles=[""], column_titles=["annotated", "predicted"]))
         written.append(path)
     return written
+
+
+def contact_sheet(tracks: TrackSet, images: str | Path | None = None, count: int = 12, columns: int = 4) -> Image:
+    """Annotated frames spread evenly over a data set, with everybody's pose, as one picture ``[H, W, 3]``.
+
+    Args:
+        tracks: The data set.
+        images: Folder that image names start from; None: looked up from the annotation file's folder upwards.
+        count: Frames to show at most.
+        columns: Frames side by side.
+
+    Raises:
+        PoseGraphError: no frame has a person in it, or a chosen frame's image is missing.
+    """
+    places = sorted(by_frame(tracks))
+    if not places:
+        raise PoseGraphError("no frame of this data set has a person in it; `posegraph data check` says what it holds")
+    chosen = [places[row] for row in np.unique(np.linspace(0, len(places) - 1, count).round().astype(int))]
+    people, reader = by_frame(tracks), FrameReader(images, cache_frames=0)
+    videos = {video.name: video for video in tracks.videos}
+    cells, titles = [], []
+    for name, frame in chosen:
+        video = videos[name]
+        image = reader.read(reader.root(video) / video.frame_files[frame])
+        cells.append(draw_people(image, people[name, frame], tracks.skeleton))
+        titles.append(f"{name} {frame}")
+    return tiles(cells, titles, columns)
 
 
 def close_up(

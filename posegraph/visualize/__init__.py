@@ -1,8 +1,8 @@
 """Pictures: poses over frames, film strips that compare methods, PNG and mp4 files."""
 
 from posegraph.visualize.colors import person_color
-from posegraph.visualize.filmstrip import filmstrip
+from posegraph.visualize.filmstrip import filmstrip, tiles
 from posegraph.visualize.output import VideoWriter, write_png
 from posegraph.visualize.pose import draw_pose
 
-__all__ = ["VideoWriter", "draw_pose", "filmstrip", "person_color", "write_png"]
+__all__ = ["VideoWriter", "draw_pose", "filmstrip", "person_color", "tiles", "write_png"]

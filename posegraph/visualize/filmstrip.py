@@ -1,4 +1,4 @@
-"""A grid of frames with titles: one row a method, one column a frame."""
+"""Frames with titles on one page: a grid of methods and frames, or plain tiles."""
 
 from __future__ import annotations
 
@@ -49,6 +49,36 @@ def filmstrip(rows: Sequence[Sequence[Image]], row_titles: Sequence[str], column
         for column, image in enumerate(images):
             x = left + column * (width + gap)
             page[y : y + height, x : x + width] = _fit(image, height, width)
+    return page
+
+
+def tiles(images: Sequence[Image], titles: Sequence[str], columns: int, width: int = 480) -> Image:
+    """Frames in rows of ``columns``, each with its title above it, ``[H, W, 3]`` uint8.
+
+    Args:
+        images: BGR images ``[h, w, 3]``; each is scaled to fit a cell of the first one's shape.
+        titles: One an image; a long one is cut off at its cell's edge.
+        columns: Images side by side.
+        width: Of a cell in pixels.
+
+    Raises:
+        ValueError: no image, or another number of titles than of images.
+    """
+    if not images or len(titles) != len(images):
+        raise ValueError(
+            f"got {len(images)} images and {len(titles)} titles; expected a title for each of at least one"
+        )
+    height = round(width * images[0].shape[0] / images[0].shape[1])
+    size, gap = 14.0, 10
+    line = text_mask("", size).shape[0]
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    step_y, step_x = line + height + gap, width + gap
+    page: Image = np.full((rows * step_y + gap, columns * step_x + gap, 3), _PAPER, dtype=np.uint8)
+    for number, (image, title) in enumerate(zip(images, titles, strict=True)):
+        y, x = gap + (number // columns) * step_y, gap + (number % columns) * step_x
+        put_text(page[:, : x + width], title, x, y, size, _INK)
+        page[y + line : y + line + height, x : x + width] = _fit(image, height, width)
     return page
 
 
