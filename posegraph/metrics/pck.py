@@ -1,24 +1,24 @@
 """PCK: the share of joints within a fraction of a reference length, for any skeleton.
 
-Letters: G people of the ground truth and P predicted people in one frame, S scored joints.
+Letters: G people of the ground truth and P predicted people of one video, S scored joints, K pairs of a prediction
+and a person in the same frame, A thresholds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegraph.data.tracks import TrackSet
 from posegraph.errors import PoseGraphError
-from posegraph.metrics.frames import FramePair, People, best_matches, frame_pairs
-from posegraph.metrics.table import group_table, mean_of_known
-from posegraph.skeleton import Skeleton
-
-HEAD_SIZE_FACTOR = 0.6
+from posegraph.metrics.matching import Match, best_matches, by_track_id, distances_px, id_matches, same_frame_pairs
+from posegraph.metrics.people import VideoPair, video_pairs
+from posegraph.metrics.reference import Reference
+from posegraph.metrics.table import known_table
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class PCK:
         table: Means of the skeleton's groups, then ``Mean`` over all joints; joints with NaN are left out.
         num_joints_scored: Annotated joints of people with a reference length.
         skipped: People left out, reason -> count.
+        no_ground_truth: Joints that are annotated nowhere.
     """
 
     alpha: float
@@ -40,15 +41,17 @@ class PCK:
     table: dict[str, float]
     num_joints_scored: int
     skipped: Counter[str]
+    no_ground_truth: tuple[str, ...]
 
 
 def pck(
     ground_truth: TrackSet,
     predictions: TrackSet,
     alpha: float = 0.2,
-    match: Literal["auto", "track_id", "best"] = "auto",
+    match: Match = "auto",
+    reference: Reference | None = None,
 ) -> PCK:
-    """PCK@alpha with the skeleton's ``pck_reference``, taken from the ground truth in the same frame.
+    """PCK@alpha with a reference length taken from the ground truth in the same frame.
 
     ``head_box`` is 0.6 x the diagonal of the head box (PCKh), ``box`` the longer side of the person's box,
     ``joints`` the distance of two joints. People without that length (or a length of 0) are skipped and counted.
@@ -58,71 +61,74 @@ def pck(
         ground_truth: Annotated tracks.
         predictions: Predicted tracks, with all videos and frames of the ground truth.
         alpha: Fraction of the reference length, above 0.
-        match: Which prediction is whose. ``track_id``: the one with the person's track id in that frame (boxes
-            of the ground truth). ``best``: as in PoseTrack's AP, by the share of joints that are right.
-            ``auto``: ``track_id`` if every prediction has the id of a person in its frame, else ``best``.
+        match: Which prediction is whose (:data:`Match`).
+        reference: The length; None: the skeleton's ``pck_reference``.
 
     Raises:
         PoseGraphError: ``alpha`` is not above 0, or the predictions lack a video or a frame.
     """
-    if not alpha > 0:
-        raise PoseGraphError(f"alpha: found {alpha}, expected a number above 0; 0.2 is usual")
+    return pck_curve(ground_truth, predictions, [alpha], match, reference)[0]
+
+
+def pck_curve(
+    ground_truth: TrackSet,
+    predictions: TrackSet,
+    alphas: Sequence[float],
+    match: Match = "auto",
+    reference: Reference | None = None,
+) -> list[PCK]:
+    """:func:`pck` at every one of ``alphas``, each equal to a call of its own; distances are measured once."""
+    for alpha in alphas:
+        if not alpha > 0:
+            raise PoseGraphError(f"alpha: found {alpha}, expected a number above 0; 0.2 is usual")
     skeleton = ground_truth.skeleton
-    pairs = list(frame_pairs(ground_truth, predictions))
-    by_id = match == "track_id" or (match == "auto" and all(_carries_ids(pair) for pair in pairs))
-    found = np.zeros(len(skeleton.scored_rows), dtype=np.int64)
-    annotated = np.zeros_like(found)
+    reference = reference or Reference.of(skeleton)
+    by_id = by_track_id(match, ground_truth, predictions)
+    S = len(skeleton.scored_rows)
+    found = np.zeros((len(alphas), S), dtype=np.int64)
+    annotated = np.zeros(S, dtype=np.int64)
+    everywhere = np.zeros(S, dtype=np.int64)
     skipped: Counter[str] = Counter()
-    for pair in pairs:
-        length_px = _reference_px(pair.truth, skeleton)
-        usable = np.isfinite(length_px) & (length_px > 0)
-        unusable = int((~usable & pair.truth.given.any(axis=1)).sum())
-        if unusable:
-            skipped[f"person without a reference length ({_describe(skeleton)})"] += unusable
-        truth = pair.truth.only(usable, pair.truth.given)
-        annotated += truth.given.sum(axis=0)
-        found += _found(truth, pair.predicted, alpha * length_px[usable], by_id)
-    with np.errstate(invalid="ignore"):
-        percent = (100 * found / annotated).tolist()
-    per_joint = dict(zip(skeleton.scored_rows, percent, strict=True))
-    table = group_table(skeleton, per_joint, mean_of_known(percent), skip_unknown=True)
-    return PCK(alpha, skeleton.pck_reference.kind, per_joint, table, int(annotated.sum()), skipped)
+    for pair in video_pairs(ground_truth, predictions):
+        counts = _count(pair.annotated_frames(), reference, alphas, by_id)
+        found += counts.found
+        annotated += counts.annotated
+        everywhere += counts.everywhere
+        if counts.unusable:
+            skipped[f"person without a reference length ({reference.description})"] += counts.unusable
+    unknown = tuple(name for name, count in zip(skeleton.scored_rows, everywhere.tolist(), strict=True) if not count)
+    results = []
+    for alpha, row in zip(alphas, found, strict=True):
+        with np.errstate(invalid="ignore"):
+            per_joint = dict(zip(skeleton.scored_rows, (100 * row / annotated).tolist(), strict=True))
+        table = known_table(skeleton, per_joint)
+        results.append(PCK(alpha, reference.kind, per_joint, table, int(annotated.sum()), Counter(skipped), unknown))
+    return results
 
 
-def _describe(skeleton: Skeleton) -> str:
-    reference = skeleton.pck_reference
-    return reference.kind if reference.joints is None else f"{reference.joints[0]} to {reference.joints[1]}"
+@dataclass(frozen=True, eq=False)
+class _Counts:
+    """``found [A, S]``, ``annotated [S]`` of people with a length, ``everywhere [S]`` of all, people ``unusable``."""
+
+    found: NDArray[np.int64]
+    annotated: NDArray[np.int64]
+    everywhere: NDArray[np.int64]
+    unusable: int
 
 
-def _ids(people: People) -> list[int]:
-    return [track.track_id for track, _ in people.members]
-
-
-def _carries_ids(pair: FramePair) -> bool:
-    return set(_ids(pair.predicted)) <= set(_ids(pair.truth))
-
-
-def _reference_px(truth: People, skeleton: Skeleton) -> NDArray[np.float64]:
-    """``[G]`` length that alpha is a fraction of; NaN where it is not known."""
-    reference = skeleton.pck_reference
-    if reference.kind == "head_box":
-        return np.asarray(HEAD_SIZE_FACTOR * np.linalg.norm(truth.boxes("head_boxes_xywh")[:, 2:], axis=1))
-    if reference.joints is None:
-        return np.asarray(truth.boxes("boxes_xywh")[:, 2:].max(axis=1))
-    first_px, has_first = truth.joints(skeleton.index[reference.joints[0]])
-    second_px, has_second = truth.joints(skeleton.index[reference.joints[1]])
-    return np.where(has_first & has_second, np.linalg.norm(first_px - second_px, axis=1), np.nan)
-
-
-def _found(truth: People, predicted: People, within_px: NDArray[np.float64], by_id: bool) -> NDArray[np.int64]:
-    """``[S]`` people of which the joint was found."""
-    with np.errstate(over="ignore"):  # a position beyond all pixels is not near
-        distance_px = np.linalg.norm(predicted.points_px[:, None] - truth.points_px[None], axis=3)
-    near = predicted.given[:, None] & truth.given[None] & (distance_px <= within_px[None, :, None])  # [P, G, S]
-    if by_id:
-        place = {track_id: row for row, track_id in enumerate(_ids(truth))}
-        matched = np.array([place.get(track_id, -1) for track_id in _ids(predicted)], dtype=np.int64)
-    else:
-        matched = best_matches(near.sum(axis=2) / np.maximum(truth.given.sum(axis=1), 1))
-    rows = np.flatnonzero(matched >= 0)
-    return np.asarray(near[rows, matched[rows]].sum(axis=0))
+def _count(pair: VideoPair, reference: Reference, alphas: Sequence[float], by_id: bool) -> _Counts:
+    scored = list(reference.skeleton.scored_rows.values())
+    length_px = reference.lengths_px(pair.truth)
+    truth, predicted = pair.truth.joints(scored), pair.predicted.joints(scored)
+    usable = np.isfinite(length_px)
+    everywhere = truth.given.sum(axis=0)
+    unusable = int((~usable & truth.given.any(axis=1)).sum())
+    truth, length_px = truth.only(usable), length_px[usable]
+    pairs = same_frame_pairs(truth, predicted)
+    distance_px = distances_px(truth, predicted, pairs)
+    found = []
+    for alpha in alphas:
+        near = distance_px <= (alpha * length_px)[pairs.truth, None]  # [K, S]
+        matched = id_matches(truth, predicted, pairs) if by_id else best_matches(near, truth, predicted, pairs)
+        found.append(near[matched[pairs.predicted] == pairs.truth].sum(axis=0))
+    return _Counts(np.array(found), truth.given.sum(axis=0), everywhere, unusable)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posegraph.data import UNKNOWN, PersonTrack, TrackSet, Video, read_tracks, write_posetrack18
+from posegraph.data import UNKNOWN, PersonTrack, TrackSet, Video, read_tracks
 from posegraph.errors import PoseGraphError
-from posegraph.metrics import PoseTrackAP, posetrack_ap
-from posegraph.metrics.posetrack_ap import inside_polygon
+from posegraph.metrics import posetrack_ap
 from posegraph.skeleton import Skeleton
 
 NAN = float("nan")
@@ -72,59 +70,6 @@ def assert_values(found: dict[str, float], expected: dict[str, Any], tolerance: 
     for name, value in expected.items():
         want = NAN if value is None else value
         assert found[name] == pytest.approx(want, abs=tolerance, nan_ok=True), name
-
-
-def assert_official(result: PoseTrackAP, case: Path) -> None:
-    expected = json.loads((case / "expected.json").read_text())
-    assert_values(result.ap, expected["AP"])
-    assert_values(result.precision, expected["precision"])
-    assert_values(result.recall, expected["recall"])
-    printed = expected["table_AP"]
-    assert_values(result.table, {**{k: v for k, v in printed.items() if k != "Total"}, "Mean": printed["Total"]})
-
-
-@pytest.mark.parametrize("case", ["b_jitter_pt18", "c_posetrack18_ignore", "e_real_model"])
-def test_equals_poseval(real_data: Path, tmp_path: Path, case: str) -> None:
-    folder = real_data / "eval_vectors" / case
-    annotated, predicted = (read_tracks(folder / side, keep_empty=True) for side in ("gt", "pred"))
-    result = posetrack_ap(annotated, predicted)
-    assert_official(result, folder)
-    assert result.no_ground_truth == (() if case.startswith("c") else ("nose",))
-    write_posetrack18(predicted, tmp_path)
-    assert posetrack_ap(annotated, read_tracks(tmp_path, keep_empty=True)).ap == pytest.approx(result.ap, nan_ok=True)
-
-
-def as_posetrack18(content: dict[str, Any]) -> dict[str, Any]:
-    """The PoseTrack17 layout, whose point ids are the rows of posetrack15, in the layout that is read."""
-    images, people = [], []
-    for frame, entry in enumerate(content["annolist"]):
-        regions = [region["point"] for region in entry.get("ignore_regions", [])]
-        polygons = {f"ignore_regions_{axis}": [[p[axis][0] for p in r] for r in regions] for axis in "xy"}
-        images.append({"id": frame, "file_name": f"{frame:08d}.jpg", **polygons})
-        for rect in entry["annorect"]:
-            person: dict[str, Any] = {"image_id": frame, "track_id": rect["track_id"][0]}
-            person["keypoints"], person["scores"] = [0] * 45, [None] * 15
-            if "x1" in rect:
-                x, y = rect["x1"][0], rect["y1"][0]
-                person["bbox_head"] = [x, y, rect["x2"][0] - x, rect["y2"][0] - y]
-            for points in rect.get("annopoints", []):
-                for point in points.get("point", []):
-                    row = point["id"][0]
-                    person["keypoints"][3 * row : 3 * row + 3] = [point["x"][0], point["y"][0], 1]
-                    person["scores"][row] = point["score"][0] if "score" in point else None
-            people.append(person)
-    joints = list(Skeleton.load("posetrack15").joints)
-    return {"images": images, "annotations": people, "categories": [{"id": 1, "keypoints": joints}]}
-
-
-@pytest.mark.parametrize("case", ["a_jitter_pt17", "d_edge_pt17"])
-def test_equals_poseval_on_posetrack17_content(real_data: Path, tmp_path: Path, case: str) -> None:
-    for side in ("gt", "pred"):
-        (tmp_path / side).mkdir()
-        for path in (real_data / "eval_vectors" / case / side).glob("*.json"):
-            (tmp_path / side / path.name).write_text(json.dumps(as_posetrack18(json.loads(path.read_text()))))
-    annotated, predicted = (read_tracks(tmp_path / side, keep_empty=True) for side in ("gt", "pred"))
-    assert_official(posetrack_ap(annotated, predicted), real_data / "eval_vectors" / case)
 
 
 def test_ground_truth_as_its_own_prediction(real_data: Path) -> None:
@@ -199,32 +144,6 @@ def test_a_joint_without_a_score_ranks_last() -> None:
     annotated = tracks(truth([(0, 0), None], [(100, 0), None]))
     people: list[Person] = [(0, [(0, 0), None], [NAN, NAN]), (0, [(300, 0), None], [-5000, NAN])]
     assert posetrack_ap(annotated, tracks(people)).ap["A"] == pytest.approx(25)
-
-
-@pytest.mark.parametrize(
-    ("point", "inside"),
-    [
-        ((2, 2), True),
-        ((0, 0), False),
-        ((4, 2), False),
-        ((2, 0), False),
-        ((5, 2), False),
-        ((-1, 0), False),
-        ((3, 1), True),
-    ],
-)
-def test_inside_a_square_but_not_on_its_border(point: tuple[float, float], inside: bool) -> None:
-    square = np.array([[0, 0], [4, 0], [4, 4], [0, 4]], dtype=np.float64)
-    for polygon in (square, square[::-1], np.concatenate([square, square[:1]])):
-        assert bool(inside_polygon(np.array(point, dtype=np.float64), polygon)) is inside
-
-
-def test_even_odd_rule_and_degenerate_polygons() -> None:
-    star = np.array([[np.sin(4 * np.pi * k / 5), np.cos(4 * np.pi * k / 5)] for k in range(5)])
-    assert inside_polygon(np.array([[0, 0], [0, 0.8]]), star).tolist() == [False, True]
-    line = np.array([[0.0, 0], [4, 0]])
-    assert not inside_polygon(np.array([[1.0, 0]]), line).any()
-    assert not inside_polygon(np.array([[1.0, 0]]), np.zeros((0, 2))).any()
 
 
 def test_a_person_without_head_box_is_an_error_that_advises_pck() -> None:
