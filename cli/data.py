@@ -1,4 +1,4 @@
-"""``posegraph data synth``."""
+"""``posegraph data`` and its ``synth``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from .data_convert import convert
+from .data_index import index
+from .data_inspect import check, show
 from .output import emit_json, json_option, notice, progress_bar
 
 
@@ -28,7 +31,13 @@ class Size(click.ParamType[tuple[int, int]]):
 
 @click.group()
 def data() -> None:
-    """Make data sets."""
+    """Make, convert and inspect data sets."""
+
+
+data.add_command(index)
+data.add_command(convert)
+data.add_command(check)
+data.add_command(show)
 
 
 @data.command()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,15 +17,16 @@ from torch.utils.data import Dataset
 
 from posegraph.config import AugmentConfig, ModelConfig
 from posegraph.data.augment import CropDraw, plain_crop, random_crop
-from posegraph.data.boxes import Boxes
+from posegraph.data.batching import batch_frames
+from posegraph.data.boxes import NO_TRACK, Boxes
+from posegraph.data.crops import crop_frames
+from posegraph.data.index import AnnotationIndex, Tracks
+from posegraph.data.sampling import Key
 from posegraph.data.tracks import PersonTrack, TrackSet, Video
 from posegraph.data.video import FrameReader, Image
 from posegraph.geometry import image_to_crop, inverse, normalise, transform
 from posegraph.graph import AddSkeletonHops, AddTemporalChains, ClipData
 from posegraph.skeleton import Skeleton
-
-MEAN_RGB = np.array([0.485, 0.456, 0.406], dtype=np.float32)
-STD_RGB = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,7 @@ class PersonFrame:
         box_xywh: ``[4]`` image pixels.
         score: Of the box; 1 for ground truth.
         track, row: The annotation, where there is one.
+        detected_id: Track id that the detections give, where they do.
     """
 
     video: Video
@@ -45,15 +47,48 @@ class PersonFrame:
     score: float = 1.0
     track: PersonTrack | None = None
     row: int = 0
+    detected_id: int | None = None
 
 
-def annotated_people(tracks: TrackSet) -> list[PersonFrame]:
+class IndexedPeople(Sequence[PersonFrame]):
+    """Every person of an index, made when it is asked for."""
+
+    def __init__(self, annotations: AnnotationIndex) -> None:
+        self.annotations = annotations
+
+    def __len__(self) -> int:
+        return self.annotations.num_poses
+
+    @overload
+    def __getitem__(self, number: int) -> PersonFrame: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[PersonFrame]: ...
+    def __getitem__(self, number: int | slice) -> PersonFrame | list[PersonFrame]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(len(self))[number]]
+        track = self.annotations.person(number)
+        return PersonFrame(track.video, int(track.frame[0]), track.boxes_xywh[0], track=track)
+
+
+def annotated_people(tracks: Tracks) -> Sequence[PersonFrame]:
     """Every annotated person-frame, in the order of the tracks."""
+    if isinstance(tracks, AnnotationIndex):
+        return IndexedPeople(tracks)
     return [
         PersonFrame(track.video, int(frame), track.boxes_xywh[row], track=track, row=row)
         for track in tracks
         for row, frame in enumerate(track.frame)
     ]
+
+
+def annotated_places(tracks: Tracks) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """``[N]`` number of the video, and ``[N]`` row of the frame, of every one of :func:`annotated_people`."""
+    if isinstance(tracks, AnnotationIndex):
+        return tracks.places()
+    number = {video: row for row, video in enumerate(tracks.videos)}
+    video = [np.full(len(track), number[track.video], dtype=np.int64) for track in tracks]
+    none = np.zeros(0, dtype=np.int64)
+    return np.concatenate([none, *video]), np.concatenate([none, *(track.frame for track in tracks)])
 
 
 def detected_people(tracks: TrackSet, boxes: Boxes, frames: tuple[int, int] | None = None) -> list[PersonFrame]:
@@ -64,8 +99,9 @@ def detected_people(tracks: TrackSet, boxes: Boxes, frames: tuple[int, int] | No
         for frame in range(first, min(last + 1, video.num_frames)):
             if not video.labeled[frame]:
                 continue
-            found, scores = boxes.for_image(int(video.image_ids[frame]))
-            people += [PersonFrame(video, frame, box, float(score)) for box, score in zip(found, scores, strict=True)]
+            for box, score, track_id in zip(*boxes.in_frame(video, frame), strict=True):
+                known = None if track_id == NO_TRACK else int(track_id)
+                people.append(PersonFrame(video, frame, box, float(score), detected_id=known))
     return people
 
 
@@ -84,9 +120,21 @@ class ClipMaker:
         self.add_hops = AddSkeletonHops(skeleton)
         self._flip_rows = np.array(skeleton.flip_rows)
 
-    def __call__(self, images: Sequence[Image], crop: CropDraw, person: PersonFrame | None = None) -> ClipData:
-        """``T`` BGR images, oldest first; the person's annotation, if any, becomes the targets."""
-        matrix = image_to_crop(crop.region_xywh, self.input_hw, crop.rotation, crop.flip)
+    def __call__(
+        self, images: Sequence[Image], crop: CropDraw, person: PersonFrame | None = None, out: Tensor | None = None
+    ) -> ClipData:
+        """``T`` BGR images, oldest first; the person's annotation, if any, becomes the targets.
+
+        ``out [1, T, 3, H_in, W_in]`` float32 becomes the clip's frames, where it is given.
+        """
+        clip = self.without_images(crop, person)
+        clip.frames = batch_frames(1, self.num_frames, self.input_hw) if out is None else out
+        crop_frames(images, self._matrix(crop), clip.frames[0])
+        return clip
+
+    def without_images(self, crop: CropDraw, person: PersonFrame | None = None) -> ClipData:
+        """All of a clip but its ``frames``: targets and graph."""
+        matrix = self._matrix(crop)
         num_joints = self.skeleton.num_joints
         keypoints = np.zeros((num_joints, 2))
         annotated = np.zeros(num_joints, dtype=bool)
@@ -101,7 +149,6 @@ class ClipMaker:
         # Points that do not exist are zero, not wherever the affine sends (0, 0).
         norm = np.where(annotated[:, None], norm, 0.0)
         clip = ClipData(
-            frames=crop_frames(images, matrix, self.input_hw).unsqueeze(0),
             keypoints_norm=torch.from_numpy(norm).float().unsqueeze(0),
             annotated=torch.from_numpy(annotated.copy()).unsqueeze(0),
             visibility=torch.from_numpy(visibility.copy()).unsqueeze(0),
@@ -112,38 +159,15 @@ class ClipMaker:
         done: ClipData = self.add_hops(self.add_time(clip))
         return done
 
-
-def crop_frames(images: Sequence[Image], matrix: NDArray[np.float64], input_hw: tuple[int, int]) -> Tensor:
-    """Warp BGR images by one affine, to ImageNet-normalised RGB ``[T, 3, H_in, W_in]``; zero outside the image."""
-    height, width = input_hw
-    border = tuple(float(value) for value in np.round(MEAN_RGB[::-1] * 255))
-    crops = np.empty((len(images), height, width, 3), dtype=np.float32)
-    for crop, image in zip(crops, images, strict=True):
-        warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=border)
-        crop[:] = (warped[..., ::-1].astype(np.float32) / 255 - MEAN_RGB) / STD_RGB
-        crop[_outside(matrix, input_hw, (image.shape[0], image.shape[1]))] = 0
-    return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous()
-
-
-def _outside(matrix: NDArray[np.float64], input_hw: tuple[int, int], image_hw: tuple[int, int]) -> NDArray[np.bool_]:
-    """Crop pixels ``[H_in, W_in]`` that see nothing of the image: there even the border colour's rounding must go."""
-    height, width = input_hw
-    corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], dtype=np.float64)
-    back = inverse(matrix)
-    limit = np.array([image_hw[1], image_hw[0]])
-    seen = transform(corners, back)
-    if (seen > -1).all() and (seen < limit).all():
-        return np.zeros(input_hw, dtype=bool)
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float64)
-    points = transform(grid, back)
-    return np.asarray(((points <= -1) | (points >= limit)).any(axis=-1))
+    def _matrix(self, crop: CropDraw) -> NDArray[np.float64]:
+        return image_to_crop(crop.region_xywh, self.input_hw, crop.rotation, crop.flip)
 
 
 class ClipDataset(Dataset[ClipData]):
     """People -> clips, with the training's random crops where ``augment`` is given.
 
-    An item is asked for by its number, or by ``(epoch, number)``; the random crop depends on seed, epoch and number
-    alone, whichever worker makes it.
+    An item is asked for by its number, by ``(epoch, number)``, or by a :class:`Key`; the random crop depends on seed,
+    epoch and number alone, whichever worker makes it. A clip carries the key's ``counted``.
     """
 
     def __init__(
@@ -161,12 +185,22 @@ class ClipDataset(Dataset[ClipData]):
     def __len__(self) -> int:
         return len(self.people)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> ClipData:
-        epoch, number = key if isinstance(key, tuple) else (0, key)
+    def __getitem__(self, key: int | tuple[int, int] | Key) -> ClipData:
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: Sequence[int | tuple[int, int] | Key]) -> list[ClipData]:
+        """The clips of a batch: loaders call it. Their frames are parts of one tensor, in their order."""
+        frames = batch_frames(len(keys), self.maker.num_frames, self.maker.input_hw)
+        return [self._clip(key, out) for key, out in zip(keys, frames.unsqueeze(1), strict=True)]
+
+    def _clip(self, key: int | tuple[int, int] | Key, out: Tensor) -> ClipData:
+        epoch, number, counted = Key(*key) if isinstance(key, tuple) else Key(0, key)
         person = self.people[number]
         paths = self.reader.clip_paths(person.video, person.frame, self.maker.num_frames)
         images = [self.reader.read(path) for path in paths]
-        return self.maker(images, self._crop(person, epoch, number), person)
+        clip = self.maker(images, self._crop(person, epoch, number), person, out)
+        clip.counted = torch.tensor([counted])
+        return clip
 
     def _crop(self, person: PersonFrame, epoch: int, number: int) -> CropDraw:
         if self.augment is None or person.track is None:

@@ -13,18 +13,17 @@ from posegraph.config import AugmentConfig, ModelConfig
 from posegraph.data.augment import CropDraw, plain_crop
 from posegraph.data.boxes import Boxes
 from posegraph.data.clips import (
-    MEAN_RGB,
-    STD_RGB,
     ClipDataset,
     ClipMaker,
     PersonFrame,
     annotated_people,
-    crop_frames,
     detected_people,
 )
+from posegraph.data.crops import MEAN_RGB, STD_RGB
+from posegraph.data.sampling import Key
 from posegraph.data.tracks import PersonTrack, TrackSet, Video
 from posegraph.data.video import FrameReader
-from posegraph.geometry import denormalise, image_to_crop, transform
+from posegraph.geometry import denormalise, transform
 from posegraph.skeleton import Skeleton
 
 STICK = Skeleton(
@@ -160,35 +159,6 @@ def test_without_a_person_there_are_no_targets() -> None:
     assert clip.temporal_edge_index.shape == (2, 20)
 
 
-def test_normalisation_is_imagenets_in_rgb_order() -> None:
-    image = np.full((50, 50, 3), (10, 100, 200), np.uint8)  # BGR
-    crops = crop_frames([image], image_to_crop(np.array([10.0, 10.0, 15.0, 20.0]), HW), HW)
-    assert crops.shape == (1, 3, *HW)
-    expected = [(200 / 255 - 0.485) / 0.229, (100 / 255 - 0.456) / 0.224, (10 / 255 - 0.406) / 0.225]
-    torch.testing.assert_close(crops, torch.tensor(expected).view(1, 3, 1, 1).expand_as(crops))
-
-
-@pytest.mark.parametrize("rotation", [0.0, 30.0])
-def test_padding_is_exactly_zero(rotation: float) -> None:
-    image = np.full((40, 30, 3), 255, np.uint8)
-    region = np.array([-30.0, -40.0, 90.0, 120.0])  # the image is its middle third
-    matrix = image_to_crop(region, HW, rotation)
-    crop = crop_frames([image], matrix, HW)[0]
-    x, y = np.meshgrid(np.arange(HW[1]), np.arange(HW[0]))
-    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
-    back = np.stack([x, y, np.ones_like(x)], axis=-1) @ inverse[:2].T
-    outside = ((back <= -1) | (back >= [30, 40])).any(axis=-1)
-    inside = ((back >= 0.1) & (back <= [28.9, 38.9])).all(axis=-1)
-    assert 0.7 < outside.mean() < 0.95
-    assert (crop[:, torch.from_numpy(outside)] == 0).all()
-    assert (crop[:, torch.from_numpy(inside)] > 2).all()
-
-
-def test_a_crop_wholly_outside_is_all_zero() -> None:
-    image = np.full((40, 30, 3), 255, np.uint8)
-    assert not crop_frames([image], image_to_crop(np.array([500.0, 500.0, 75.0, 100.0]), HW), HW).any()
-
-
 def sequence(folder: Path, count: int = 3) -> None:
     for number in range(count):
         image = dotted()
@@ -237,6 +207,17 @@ def test_without_augmentation_epochs_are_alike(tmp_path: Path) -> None:
     assert torch.equal(dataset[0].frames, dataset[5, 0].frames)
 
 
+def test_a_batch_holds_the_clips_that_its_keys_name(tmp_path: Path) -> None:
+    sequence(tmp_path)
+    people = [person(folder=tmp_path)] * 3
+    dataset = ClipDataset(people, FrameReader(), ClipMaker(STICK, CONFIG), augment=AugmentConfig(), seed=0)
+    keys = [Key(1, 2), Key(1, 0, counted=False), (3, 1), 2]
+    clips = dataset.__getitems__(keys)
+    for clip, key in zip(clips, ((1, 2), (1, 0), (3, 1), (0, 2)), strict=True):
+        assert torch.equal(clip.frames, dataset[key].frames)
+    assert [clip.counted.tolist() for clip in clips] == [[True], [False], [True], [True]]
+
+
 def test_a_detection_is_never_augmented(tmp_path: Path) -> None:
     sequence(tmp_path)
     one = [PersonFrame(video(tmp_path), 2, BOX)]
@@ -250,8 +231,10 @@ def test_people_of_annotations_and_of_detections(tmp_path: Path) -> None:
     tracks = TrackSet(STICK, (one.video,), (one.track,))
     found = annotated_people(tracks)
     assert [(p.frame, p.row, p.score, p.box_xywh.tolist()) for p in found] == [(2, 0, 1.0, BOX.tolist())]
-    boxes = Boxes(np.array([102, 100, 101, 102]), np.arange(16.0).reshape(4, 4), np.array([0.9, 0.8, 0.7, 0.6]))
+    scores, ids = np.array([0.9, 0.8, 0.7, 0.6]), np.array([5, -1, -1, -1])
+    boxes = Boxes(Path("boxes.json"), (102, 100, 101, 102), np.arange(16.0).reshape(4, 4), scores, ids)
     people = detected_people(tracks, boxes)
+    assert [p.detected_id for p in people] == [None, 5, None]
     # frame 1 (image 101) is not labelled
     assert [(p.frame, p.score) for p in people] == [(0, 0.8), (2, 0.9), (2, 0.6)]
     assert [p.frame for p in detected_people(tracks, boxes, frames=(1, 99))] == [2, 2]

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from posegraph.config import RunConfig
-from posegraph.data.datamodule import ClipDataModule, EpochSampler
+from posegraph.data import video
+from posegraph.data.datamodule import ClipDataModule
 from posegraph.data.synthetic import generate
 from posegraph.errors import PoseGraphError
 from posegraph.skeleton import Skeleton
@@ -30,41 +31,6 @@ def module(folder: Path, *overrides: str) -> ClipDataModule:
     return ClipDataModule(config, Skeleton.load(config.skeleton))
 
 
-def test_shares_of_the_ranks_are_disjoint_and_cover() -> None:
-    samplers = [EpochSampler(12, seed=3, rank=rank, world_size=3) for rank in range(3)]
-    for epoch in range(2):
-        for sampler in samplers:
-            sampler.set_epoch(epoch)
-        shares = [list(sampler) for sampler in samplers]
-        assert [len(share) for share in shares] == [len(sampler) for sampler in samplers] == [4, 4, 4]
-        assert {epochs for share in shares for epochs, _ in share} == {epoch}
-        assert sorted(number for share in shares for _, number in share) == list(range(12))
-
-
-def test_what_does_not_divide_is_left_out_and_another_in_every_epoch() -> None:
-    samplers = [EpochSampler(11, seed=0, rank=rank, world_size=2) for rank in range(2)]
-    left_out = set()
-    for epoch in range(30):
-        for sampler in samplers:
-            sampler.set_epoch(epoch)
-        numbers = [number for sampler in samplers for _, number in sampler]
-        assert len(numbers) == len(set(numbers)) == 10
-        left_out |= set(range(11)) - set(numbers)
-    assert len(left_out) > 5
-
-
-def test_order_depends_on_seed_and_epoch() -> None:
-    def order(seed: int, epoch: int) -> list[tuple[int, int]]:
-        sampler = EpochSampler(20, seed)
-        sampler.set_epoch(epoch)
-        return list(sampler)
-
-    assert order(1, 2) == order(1, 2)
-    numbers = [[number for _, number in order(seed, epoch)] for seed, epoch in ((1, 2), (1, 3), (2, 2))]
-    assert numbers[0] != numbers[1]
-    assert numbers[0] != numbers[2]
-
-
 def test_workers_give_identical_batches(synthetic: Path) -> None:
     alone = list(module(synthetic).train_dataloader())
     helped = list(module(synthetic, "data.workers=2").train_dataloader())
@@ -73,6 +39,57 @@ def test_workers_give_identical_batches(synthetic: Path) -> None:
         assert one.keys() == other.keys()
         for key in one.keys():  # noqa: SIM118  # a batch is no dict: iterating it gives pairs
             assert torch.equal(torch.as_tensor(one[key]), torch.as_tensor(other[key])), key
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_epoch_may_be_said_after_the_iterator_is_made(synthetic: Path, workers: int) -> None:
+    loader, other = (module(synthetic, f"data.workers={workers}").train_dataloader() for _ in range(2))
+    begun = iter(loader)
+    loader.batch_sampler.set_epoch(3)
+    loader.batch_sampler.start_at(1)
+    other.batch_sampler.set_epoch(3)
+    expected = list(other)[1:]
+    found = list(begun)
+    assert len(found) == len(expected) >= 1
+    assert all(torch.equal(one.frames, two.frames) for one, two in zip(found, expected, strict=True))
+
+
+GROUPED = ("data.group_frames=2", "data.mixed_groups=1", "data.cache_frames=0", "training.batch_size=2")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_grouped_clips_are_the_plain_ones(synthetic: Path, workers: int) -> None:
+    plain = module(synthetic).train_dataloader().dataset
+    loader = module(synthetic, *GROUPED, f"data.workers={workers}").train_dataloader()
+    loader.batch_sampler.set_epoch(2)
+    keys = list(loader.batch_sampler)
+    batches = list(loader)
+    assert len(batches) == len(keys) == len(plain) // 2 > 1
+    for batch, numbers in zip(batches, keys, strict=True):
+        for frames, key in zip(batch.frames, numbers, strict=True):
+            assert torch.equal(frames, plain[key].frames[0])
+        assert batch.counted.all()
+
+
+def test_grouped_loading_decodes_a_frame_once(synthetic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One video of four frames with two people: in groups of two frames 2 and 4 of them, for 8 clips of 3 frames."""
+    decoded = []
+    read_image = video.read_image
+    monkeypatch.setattr(video, "read_image", lambda path: decoded.append(path) or read_image(path))
+    data = module(synthetic, *GROUPED)
+    assert data.train_tracks.num_poses == 8
+    list(data.train_dataloader())
+    assert len(decoded) <= 6
+
+
+def test_validation_is_in_time_order_and_counts_every_clip(synthetic: Path) -> None:
+    data = module(synthetic, "evaluation.batch_size=3")
+    loader = data.val_dataloader()
+    numbers = [key.number for batch in loader.batch_sampler for key in batch]
+    frames = [loader.dataset.people[number].frame for number in numbers]
+    assert sorted(numbers) == list(range(data.val_tracks.num_poses))
+    assert frames == sorted(frames)
+    assert torch.cat([batch.counted for batch in loader]).tolist() == [True] * len(numbers)
 
 
 def test_training_is_augmented_and_validation_is_not(synthetic: Path) -> None:
