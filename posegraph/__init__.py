@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     from posegraph import data
     from posegraph.engine.checkpoint import load
     from posegraph.graph.clip_data import ClipData
+    from posegraph.models.base import PoseModel
     from posegraph.models.build import build_model
+    from posegraph.models.weights import load_weights
     from posegraph.skeleton import Skeleton
 
 __version__ = "0.1.0"
 
-__all__ = ["ClipData", "Skeleton", "__version__", "build_model", "data", "load"]
+__all__ = ["ClipData", "PoseModel", "Skeleton", "__version__", "build_model", "data", "load", "load_weights"]
 
 _HOME = {
     "ClipData": "posegraph.graph.clip_data",
+    "PoseModel": "posegraph.models.base",
     "Skeleton": "posegraph.skeleton",
     "build_model": "posegraph.models.build",
     "load": "posegraph.engine.checkpoint",
+    "load_weights": "posegraph.models.weights",
 }
 
 

@@ -34,9 +34,9 @@ def geometry_loss(
 
 
 def visibility_loss(probability: Tensor, target: Tensor, scored: Tensor) -> Tensor:
-    """Binary cross-entropy (paper eq. 21) over the joints ``scored [J]`` that the data set ever annotates.
+    """Binary cross-entropy (paper eq. 21) over the joints ``scored`` that the data set ever annotates.
 
-    ``probability`` and ``target`` are ``[B, J]``, in [0, 1].
+    ``probability`` and ``target`` are ``[B, J]``, in [0, 1]; ``scored`` is ``[J]`` or ``[B, J]`` bool.
     """
     # In float32 and clamped: binary_cross_entropy is not autocast-safe, and a saturated sigmoid would give infinity.
     probability = probability.float().clamp(1e-6, 1 - 1e-6)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from posegraph.config import RunConfig, commented_yaml, parse_frames, preset_names
 from posegraph.errors import PoseGraphError
 
-PRESETS = ["ncstr-b", "ncstr-h", "ncstr-l", "ncstr-s", "ncstr-tiny"]
+PRESETS = ["ncstr-b", "ncstr-h", "ncstr-l", "ncstr-s", "ncstr-tiny", "vitpose-b", "vitpose-h", "vitpose-l", "vitpose-s"]
 
 
 def said(*overrides: str, content: object = None) -> str:

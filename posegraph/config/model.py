@@ -16,12 +16,13 @@ Variant = Literal[
 class ModelConfig(Section):
     """The numbers of a model. Spec section in brackets; lengths are in pixels of the heatmap grid."""
 
-    preset: str = option("ncstr-b", "ncstr-tiny, ncstr-s, ncstr-b, ncstr-l, ncstr-h: where the other values come from")
+    preset: str = option("ncstr-b", "ncstr-tiny, ncstr-s|b|l|h, vitpose-s|b|l|h: where the other values come from")
     variant: Variant = option("full", "what of the method is on (paper Tables 6 and 7)")
     weights: str | None = option(None, "where to start from: a run, or other people's weights (docs/weights.md)")
     weights_skeleton: str | None = option(
         None, "skeleton whose joint order the rows of these weights have; null: what the file says, or coco17"
     )
+    weights_expert: Annotated[int, Field(ge=0)] = option(0, "ViTPose+: which expert of its mixture is taken; 0: COCO")
     input_hw: tuple[Positive, Positive] = option((256, 192), "height and width of a person's crop")
     num_frames: Annotated[int, Field(ge=3, le=3)] = option(3, "frames of a causal clip, the last is the key frame [1]")
     patch_size: Positive = option(16, "ViT patch: the backbone grid is the input divided by it [2]")

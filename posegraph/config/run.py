@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from posegraph.config.model import ModelConfig
 from posegraph.config.section import Section, option
@@ -33,6 +33,19 @@ class RunConfig(Section):
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _something_learns(self) -> RunConfig:
+        frozen, depth = self.training.freeze_blocks, self.model.depth
+        if frozen > depth:
+            raise ValueError(
+                f"training.freeze_blocks: {frozen}, but model.depth gives the backbone {depth}; give at most {depth}"
+            )
+        if self.training.backbone_lr_scale == 0 and self.model.variant == "vit_alone":
+            raise ValueError(
+                "training.backbone_lr_scale: 0 freezes all that model.variant vit_alone is made of; give a larger one"
+            )
+        return self
 
     @classmethod
     def from_preset(cls, preset: str, overrides: Iterable[str] = ()) -> RunConfig:

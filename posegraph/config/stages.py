@@ -12,7 +12,7 @@ from posegraph.config.section import NotNegative, Positive, PositiveReal, Sectio
 class DataConfig(Section):
     """Where clips come from."""
 
-    train: str | None = option(None, "PoseTrack18-layout JSON, or a folder of them, to train on")
+    train: str | None = option(None, "annotations to train on: a file, a folder, or an index (docs/data.md)")
     val: str | None = option(None, "the same, to validate on after every epoch")
     images: str | None = option(
         None, "folder that image names start from; empty: looked up from the JSON's folder upwards"
@@ -25,8 +25,12 @@ class DataConfig(Section):
         0, "draw batches from shuffled groups of this many frames of a video, each decoded once; 0: plain shuffling"
     )
     mixed_groups: Positive = option(8, "groups that a batch is drawn from, with data.group_frames")
-    features: str | None = option(None, "folder of features of a frozen backbone, computed once; see docs/training.md")
-    cache_frames: Annotated[int, Field(ge=0)] = option(64, "decoded frames that each loader keeps")
+    features: str | None = option(
+        None, "folder of features of a frozen backbone, computed once, augmentation off; see docs/training.md"
+    )
+    cache_frames: Annotated[int, Field(ge=0)] = option(
+        64, "decoded frames that each loader keeps; with data.group_frames at least those of the open groups"
+    )
 
     @field_validator("frames", "val_frames", mode="before")
     @classmethod
@@ -92,7 +96,7 @@ class TrainingConfig(Section):
     )
     checkpoint_blocks: bool = option(False, "compute the backbone's blocks again in the backward pass: less memory")
     compile: bool = option(False, "run the model through torch.compile")
-    weight_decay: NotNegative = option(0.01, "AdamW's, not on norms and biases")
+    weight_decay: NotNegative = option(0.01, "AdamW's, not on norms, biases and tables of positions")
     schedule: Literal["milestones", "cosine"] = option(
         "milestones", "a tenth after each milestone, or half a cosine down to 0"
     )
@@ -100,7 +104,7 @@ class TrainingConfig(Section):
     warmup_steps: Annotated[int, Field(ge=0)] = option(0, "steps of linear warm-up")
     clip_gradient: NotNegative = option(1.0, "largest gradient norm; 0: no clipping")
     accumulate: Positive = option(1, "batches a step")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = option("32-true", "Lightning's precision")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = option("32-true", "Lightning's; 16-mixed needs a GPU")
     accelerator: Literal["auto", "cpu", "gpu"] = option("auto", "where to train")
     devices: Positive | Literal["auto"] = option("auto", "how many of them")
     nodes: Positive = option(1, "how many machines")

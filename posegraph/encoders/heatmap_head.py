@@ -1,8 +1,10 @@
-"""ViTPose's classic decoder: the heatmaps that serve as joint priors (spec section 2)."""
+"""ViTPose's two decoders: the heatmaps that serve as joint priors (spec section 2; ViTPose, Xu et al. 2022)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -10,23 +12,32 @@ from torch import Tensor, nn
 class HeatmapHead(nn.Module):
     """Feature grid -> heatmaps, raw: no activation, and negative in many cells.
 
-    Each entry of ``deconv_channels`` is a 4x4 transposed convolution that doubles the grid, with batch norm and ReLU;
-    a 1x1 convolution to ``num_joints`` follows.
+    Args:
+        in_channels: ``C``.
+        num_joints: ``J``.
+        deconv_channels: Each entry doubles the grid; the simple decoder takes nothing but their number.
+        decoder: ``"classic"``: 4x4 transposed convolutions of these widths, each with batch norm and ReLU, then a 1x1
+            convolution. ``"simple"``: ReLU, bilinear up-sampling, and a 3x3 convolution.
     """
 
-    def __init__(self, in_channels: int, num_joints: int, deconv_channels: Sequence[int] = (256, 256)) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_joints: int,
+        deconv_channels: Sequence[int] = (256, 256),
+        decoder: Literal["classic", "simple"] = "classic",
+    ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before = in_channels
-        for width in deconv_channels:
-            layers += [
-                nn.ConvTranspose2d(before, width, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(inplace=True),
-            ]
-            before = width
-        self.deconv = nn.Sequential(*layers)
-        self.final = nn.Conv2d(before, num_joints, 1)
+        if decoder == "simple":
+            # Not in place: the features are read by others too.
+            upsample = nn.Upsample(scale_factor=2 ** len(deconv_channels), mode="bilinear", align_corners=False)
+            self.deconv = nn.Sequential(nn.ReLU(), upsample)
+            self.final = nn.Conv2d(in_channels, num_joints, 3, padding=1)
+        else:
+            widths = [in_channels, *deconv_channels]
+            doubled = [_doubling(before, width) for before, width in pairwise(widths)]
+            self.deconv = nn.Sequential(*(layer for layers in doubled for layer in layers))
+            self.final = nn.Conv2d(widths[-1], num_joints, 1)
         # As in ViTPose: small final weights, so that heatmaps start near zero.
         nn.init.normal_(self.final.weight, std=0.001)
         if self.final.bias is not None:
@@ -36,3 +47,8 @@ class HeatmapHead(nn.Module):
         """``[N, C, h, w]`` -> ``[N, J, H, W]``."""
         heatmaps: Tensor = self.final(self.deconv(features))
         return heatmaps
+
+
+def _doubling(in_channels: int, out_channels: int) -> list[nn.Module]:
+    deconvolution = nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False)
+    return [deconvolution, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)]

@@ -78,14 +78,14 @@ class JointEmbedding(nn.Module):
         centres = torch.cat([points[:, :-1], estimate.unsqueeze(1)], dim=1)
         seen = torch.cat([visible[:, :-1], visible[:, -2:-1]], dim=1)
         descriptors = torch.cat([to_norm(centres, grid_hw), values.unsqueeze(-1), seen.unsqueeze(-1)], dim=-1)
-        past = self.past_mlp(descriptors[:, :-1])
-        current_descriptor = descriptors[:, -1:]
+        past_descriptors, current_descriptor = descriptors[:, :-1], descriptors[:, -1:]
         if self.with_peak:
             # In heatmap pixels, not normalised: a step of one cell should be no small number.
             from_estimate = (points[:, -1] - centres[:, -1]).unsqueeze(1)
             current_descriptor = torch.cat([current_descriptor, from_estimate], dim=-1)
-        current = self.current_mlp(current_descriptor)
-        tokens = torch.cat([past, current], dim=1)
+        # Autocast would round normalised points to a quarter of a cell.
+        with torch.autocast(heatmaps.device.type, enabled=False):
+            tokens = torch.cat([self.past_mlp(past_descriptors), self.current_mlp(current_descriptor)], dim=1)
         tokens = tokens + self.joint_embedding.weight + self.frame_embedding.weight.unsqueeze(1)
         return Joints(tokens, points, values, centres, displacement.norm(dim=-1))
 

@@ -60,7 +60,7 @@ class PoseQueryEncoder(nn.Module):
         self.out = nn.Linear(channels, channels)
         self.norm = nn.LayerNorm(channels)
         # softplus(0.5413) = 1: the attention starts at the usual 1 / sqrt(D).
-        self.raw_temperature = nn.Parameter(torch.tensor(math.log(math.e - 1)))
+        self.raw_temperature = nn.Parameter(torch.tensor([math.log(math.e - 1)]))  # [1]: FSDP2 shards no scalars
         self.register_buffer("up_y", upsampling_matrix(grid_hw[0], heatmap_hw[0]), persistent=False)
         self.register_buffer("up_x", upsampling_matrix(grid_hw[1], heatmap_hw[1]), persistent=False)
 
@@ -79,10 +79,12 @@ class PoseQueryEncoder(nn.Module):
         """Unmasked logits ``[B, T, J, H, W]`` in float32 (paper eq. 7)."""
         query = self.query(tokens) @ self.key.weight  # [B, T, J, C]: W_k^T q
         temperature = F.softplus(self.raw_temperature)
-        coarse = query @ features.flatten(-2)  # [B, T, J, h*w]
-        coarse = coarse.float() / (math.sqrt(self.query.out_features) * temperature.float())
-        coarse = coarse.view(*coarse.shape[:-1], *features.shape[-2:])
-        logits: Tensor = self.up_y @ coarse @ self.up_x.t()
+        # Autocast would round each of these products to 8 bits: neighbouring cells would tie.
+        with torch.autocast(features.device.type, enabled=False):
+            coarse = query.float() @ features.float().flatten(-2)  # [B, T, J, h*w]
+            coarse = coarse / (math.sqrt(self.query.out_features) * temperature.float())
+            coarse = coarse.view(*coarse.shape[:-1], *features.shape[-2:])
+            logits: Tensor = self.up_y @ coarse @ self.up_x.t()
         if self.heatmap_prior:
             logits = logits + (heatmaps.float().clamp_min(0) + self.prior_epsilon).log()
         return logits

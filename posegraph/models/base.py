@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from posegraph.config import ModelConfig, RunConfig
 from posegraph.encoders.heatmap_head import HeatmapHead
 from posegraph.encoders.vit import ViTBackbone, last_frame_gradient_only
+from posegraph.errors import PoseGraphError
 from posegraph.graph import ClipData
+from posegraph.models.weights import WeightsReport, open_source
+from posegraph.models.weights.hub import folder_from_hub, hub_errors
+from posegraph.models.weights.sources import read_config
 from posegraph.skeleton import Skeleton
 
 
@@ -44,13 +50,33 @@ class Encoded(NamedTuple):
     heatmaps: Tensor
 
 
-class PoseModel(nn.Module):
+Model = TypeVar("Model", bound="PoseModel")
+
+_MODEL_CARD = """---
+{{ card_data }}
+---
+Weights of posegraph (video human pose estimation on graphs). Open them with `posegraph.load("OWNER/NAME")`, or score
+them with `posegraph eval OWNER/NAME --data ANNOTATIONS`. config.json holds the skeleton and all settings.
+"""
+
+
+class PoseModel(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="posegraph",
+    pipeline_tag="keypoint-detection",
+    tags=["pose-estimation", "video"],
+    model_card_template=_MODEL_CARD,
+):
     """Base of all models. Called on a batched :class:`ClipData` it returns nodes ``[B, J, 3]``.
+
+    ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are huggingface_hub's.
 
     Attributes:
         config: The numbers it was built with.
         skeleton: Its joints.
         run_config: The run that trained it, where it comes from a checkpoint; its box scale and scoring apply.
+        weights_report: What became of the weights that it was started from; None: it was not.
     """
 
     def __init__(
@@ -59,6 +85,7 @@ class PoseModel(nn.Module):
         super().__init__()
         self.config, self.skeleton = config, skeleton
         self.run_config = RunConfig(model=config)
+        self.weights_report: WeightsReport | None = None
         self.backbone, self.heatmap_head = backbone, heatmap_head
 
     def forward(self, clip: ClipData) -> Tensor:
@@ -66,8 +93,9 @@ class PoseModel(nn.Module):
         return self.run(clip).nodes
 
     def run(self, clip: ClipData) -> PoseOutput:
-        """A batched clip -> nodes and what they were made from."""
-        return self.reason(self.encode(clip.frames), clip)
+        """A batched clip -> nodes and what they were made from. Features that it brings along are not made again."""
+        encoded = Encoded(clip.features, clip.heatmaps) if "features" in clip else self.encode(clip.frames)
+        return self.reason(encoded, clip)
 
     def encode(self, frames: Tensor) -> Encoded:
         """Crops ``[B, T, 3, H_in, W_in]`` -> features and heatmaps of every frame, each frame by itself."""
@@ -84,8 +112,15 @@ class PoseModel(nn.Module):
 
     @torch.no_grad()
     def heatmaps(self, images: Tensor) -> Tensor:
-        """Single crops ``[N, 3, H_in, W_in]`` -> heatmaps ``[N, J, H, W]``, without gradient."""
-        out: Tensor = self.heatmap_head(self.backbone(images))
+        """Single crops ``[N, 3, H_in, W_in]`` -> heatmaps ``[N, J, H, W]``, without gradient, as in evaluation mode."""
+        learning = [module for module in self.modules() if module.training]
+        try:
+            for module in learning:
+                module.training = False
+            out: Tensor = self.heatmap_head(self.backbone(images))
+        finally:
+            for module in learning:
+                module.training = True
         return out
 
     def image_parameters(self) -> Iterator[nn.Parameter]:
@@ -97,3 +132,40 @@ class PoseModel(nn.Module):
         """All others: the node-centric head."""
         image = {id(parameter) for parameter in self.image_parameters()}
         yield from (parameter for parameter in self.parameters() if id(parameter) not in image)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        from posegraph.models.pretrained import write_pretrained
+
+        write_pretrained(self, save_directory)
+
+    @classmethod
+    def from_pretrained(cls: type[Model], pretrained_model_name_or_path: str | Path, **options: Any) -> Model:
+        """The model of a folder that ``save_pretrained`` wrote, or of an id on the hub, in evaluation mode.
+
+        Args:
+            pretrained_model_name_or_path: The folder, or ``owner/name``.
+            options: huggingface_hub's: ``revision``, ``token``, ``cache_dir``, ``local_files_only`` ...
+
+        Raises:
+            PoseGraphError: nothing there, a damaged folder, or one that posegraph did not write.
+        """
+        name = str(pretrained_model_name_or_path)
+        if not Path(name).is_dir():
+            with hub_errors(name):
+                model: Model = super().from_pretrained(name, **options)
+            return model
+        read_config(Path(name))  # says in one line what is wrong with it; the library does not
+        model = super().from_pretrained(name, **options)
+        return model
+
+    @classmethod
+    def _from_pretrained(cls: type[Model], *, model_id: str, **options: Any) -> Model:
+        from posegraph.models.pretrained import restored
+
+        source = open_source(model_id if Path(model_id).is_dir() else folder_from_hub(model_id, **options))
+        model = restored(source)
+        if not isinstance(model, cls):
+            raise PoseGraphError(
+                f"{model_id}: is a {type(model).__name__}, not a {cls.__name__}; use PoseModel.from_pretrained"
+            )
+        return model

@@ -13,6 +13,7 @@ from posegraph.encoders.vit import ViTBackbone
 from posegraph.models.base import PoseModel
 from posegraph.models.ncstr import NCSTR
 from posegraph.models.vitpose import ViTPose
+from posegraph.models.weights import load_weights, read_weights
 from posegraph.nn.branch import Branch
 from posegraph.nn.cross_branch import CrossBranchAttention
 from posegraph.nn.expert_fusion import ExpertFusion, NodeExpert
@@ -22,26 +23,57 @@ from posegraph.skeleton import Skeleton
 
 
 def build_model(
-    preset: str, skeleton: str | Path | Skeleton = "coco17", variant: str = "full", **overrides: Any
+    preset: str,
+    skeleton: str | Path | Skeleton = "coco17",
+    variant: str | None = None,
+    *,
+    weights: str | Path | None = None,
+    **overrides: Any,
 ) -> PoseModel:
-    """A model with random weights.
+    """A model, with random weights or those that SPEC holds.
 
     Args:
-        preset: ``ncstr-tiny``, ``ncstr-s``, ``ncstr-b``, ``ncstr-l`` or ``ncstr-h``.
+        preset: ``ncstr-tiny``, ``ncstr-s``, ``ncstr-b``, ``ncstr-l``, ``ncstr-h``, or the ViTPose alone: ``vitpose-s``,
+            ``vitpose-b``, ``vitpose-l``, ``vitpose-h``.
         skeleton: Name of a shipped skeleton, YAML file, or :class:`Skeleton`.
-        variant: One of the seven of the paper's Table 6, ``full`` ... ``vit_alone``.
+        variant: One of the seven of the paper's Table 6, ``full`` ... ``vit_alone``; None: the preset's.
+        weights: A run, a checkpoint, or other people's weights (docs/weights.md). ``weights_report`` of the model says
+            what became of them.
         overrides: Fields of :class:`ModelConfig`, for instance ``input_hw=(384, 288)``.
 
     Raises:
-        PoseGraphError: unknown preset, variant, skeleton or field, or a value out of its range.
+        PoseGraphError: unknown preset, variant, skeleton or field, a value out of its range, or weights that cannot be
+            opened or do not fit.
     """
-    content = {"model": {"preset": preset, "variant": variant, **overrides}}
-    config = RunConfig.from_dict(content, source="build_model")
-    return model_from_config(config.model, Skeleton.load(skeleton))
+    content = {"preset": preset, "weights": None if weights is None else str(weights), **overrides}
+    if variant is not None:
+        content["variant"] = variant
+    config = RunConfig.from_dict({"model": content}, source="build_model")
+    return started_model(config.model, Skeleton.load(skeleton))
+
+
+def started_model(config: ModelConfig, skeleton: Skeleton) -> PoseModel:
+    """The model that a configuration describes, with the weights that it names.
+
+    A decoder that the configuration leaves open is that of the weights.
+
+    Raises:
+        PoseGraphError: weights that cannot be opened or do not fit.
+    """
+    if config.weights is None:
+        return model_from_config(config, skeleton)
+    weights = read_weights(config.weights, config.weights_expert)
+    if config.decoder == "auto":
+        config = config.model_copy(update={"decoder": weights.decoder or "classic"})
+    model = model_from_config(config, skeleton)
+    model.weights_report = load_weights(model, weights, skeleton=config.weights_skeleton)
+    return model
 
 
 def model_from_config(config: ModelConfig, skeleton: Skeleton) -> PoseModel:
-    """The model that a configuration describes, with random weights."""
+    """The model that a configuration describes, with random weights; a decoder left open is the classic one."""
+    decoder: Literal["classic", "simple"] = "simple" if config.decoder == "simple" else "classic"
+    config = config.model_copy(update={"decoder": decoder})
     backbone = ViTBackbone(
         config.input_hw,
         config.patch_size,
@@ -51,7 +83,7 @@ def model_from_config(config: ModelConfig, skeleton: Skeleton) -> PoseModel:
         config.drop_path,
         config.stem,
     )
-    heatmap_head = HeatmapHead(config.embed_dim, skeleton.num_joints, config.deconv_channels)
+    heatmap_head = HeatmapHead(config.embed_dim, skeleton.num_joints, config.deconv_channels, decoder)
     if config.variant == "vit_alone":
         return ViTPose(config, skeleton, backbone, heatmap_head)
     channels = config.node_channels

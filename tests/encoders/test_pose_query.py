@@ -114,7 +114,7 @@ def test_one_cell_of_attention_returns_its_value() -> None:
 
 def test_the_attention_starts_at_one_over_root_d() -> None:
     module = PoseQueryEncoder(C, D, (8, 6), (32, 24), heatmap_prior=False)
-    torch.testing.assert_close(F.softplus(module.raw_temperature), torch.tensor(1.0))
+    torch.testing.assert_close(F.softplus(module.raw_temperature), torch.ones(1))
     tokens, features = torch.randn(B, T, J, D), torch.ones(B, T, C, 8, 6)
     logits = module.logits(tokens, features, torch.zeros(B, T, J, 32, 24))
     expected = module.query(tokens) @ module.key(torch.ones(C)) / math.sqrt(D)

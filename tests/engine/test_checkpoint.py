@@ -1,4 +1,4 @@
-"""Checkpoints: what is read, what is copied, what is refused."""
+"""Runs and checkpoints: what is read, what is copied into other models, what is refused."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 import torch
 
 import posegraph
-from posegraph.engine.checkpoint import load, start_from
+from posegraph.config import RunConfig
+from posegraph.engine.checkpoint import load, location, with_recorded_decoder
 from posegraph.errors import PoseGraphError
 from posegraph.models.build import model_from_config
+from posegraph.models.weights import load_weights
 from posegraph.skeleton import Skeleton
 
 
@@ -40,7 +42,7 @@ def test_a_run_and_its_checkpoint_are_the_same_model(configure, trained: Path) -
     for name, value in one.state_dict().items():
         assert torch.equal(value, stored[f"model.{name}"])
         assert torch.equal(value, other.state_dict()[name])
-    assert one.run_config == configure()
+    assert one.run_config == configure("model.decoder=classic")
     assert one.skeleton == Skeleton.load("posetrack17")
     assert not one.training
 
@@ -52,9 +54,15 @@ def test_the_skeleton_comes_from_the_checkpoint(trained: Path, tmp_path: Path) -
     assert load(saved(content, tmp_path / "a.ckpt")).skeleton.joints == Skeleton.load("posetrack17").joints
 
 
-def test_nothing_there(trained: Path, tmp_path: Path) -> None:
-    assert "no such run or checkpoint; check the path" in said(tmp_path / "none")
-    assert "holds no checkpoints/last.ckpt; give a folder that `posegraph train` wrote" in said(tmp_path)
+def test_a_run_without_a_checkpoint(trained: Path, tmp_path: Path) -> None:
+    assert "holds neither checkpoints/last.ckpt nor model.safetensors nor pytorch_model.bin; give a folder" in said(
+        tmp_path
+    )
+
+
+def test_results_name_the_checkpoint(trained: Path) -> None:
+    assert location(trained) == str(trained / "checkpoints/last.ckpt")
+    assert location("owner/name") == "owner/name"
 
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5, -1])
@@ -71,14 +79,6 @@ def test_damaged_inside(trained: Path, tmp_path: Path) -> None:
     data[place : place + 60] = b"\xff" * 60
     (tmp_path / "bad.ckpt").write_bytes(data)
     said(tmp_path / "bad.ckpt")
-
-
-def test_foreign_files(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("not a checkpoint")
-    assert "is cut off or no checkpoint (16 bytes)" in said(tmp_path / "notes.txt")
-    for place, foreign in enumerate((torch.zeros(3), {"state_dict": {}}, {"posegraph": {}}, [1], {})):
-        path = saved(foreign, tmp_path / f"{place}.pt")
-        assert "a PyTorch file, but no checkpoint of posegraph" in said(path)
 
 
 @pytest.mark.parametrize("entry", [{}, {"config": {}}, {"config": 3, "skeleton": 3}, {"skeleton": {}}])
@@ -101,7 +101,9 @@ class Malicious:
 def test_code_in_a_checkpoint_does_not_run(trained: Path, tmp_path: Path) -> None:
     content = content_of(trained)
     content["hook"] = Malicious(tmp_path / "owned")
-    assert "cannot be opened as a checkpoint" in said(saved(content, tmp_path / "bad.ckpt"))
+    assert "holds posix.mkdir beside its tensors, which is not opened because it could run code" in said(
+        saved(content, tmp_path / "bad.ckpt")
+    )
     assert not (tmp_path / "owned").exists()
 
 
@@ -118,6 +120,16 @@ def test_tensors_missing_or_unknown(trained: Path, tmp_path: Path) -> None:
     )
 
 
+def test_checkpoints_of_before_the_decoder_was_a_choice(trained: Path, tmp_path: Path) -> None:
+    """Then there was the classic one alone, and the temperature was a number without a dimension."""
+    content = content_of(trained)
+    assert content["posegraph"]["config"]["model"].pop("decoder") == "classic"
+    content["state_dict"]["model.pose_query.raw_temperature"] = torch.tensor(0.75)
+    model = load(saved(content, tmp_path / "old.ckpt"))
+    assert (model.config.decoder, model.run_config.model.decoder) == ("classic", "classic")
+    assert model.pose_query.raw_temperature.item() == 0.75
+
+
 def model(configure, *overrides: str, skeleton: str = "posetrack17"):
     torch.manual_seed(99)
     return model_from_config(configure(*overrides).model, Skeleton.load(skeleton))
@@ -126,26 +138,53 @@ def model(configure, *overrides: str, skeleton: str = "posetrack17"):
 def test_weights_are_copied_across_variants(configure, trained: Path) -> None:
     full = load(trained).state_dict()
     local = model(configure, "model.variant=local_only")
-    fresh = start_from(local, trained)
+    fresh = load_weights(local, trained).initialised
     # the full model has two experts inside its fusion, the local one is an expert
     assert {name.split(".")[0] for name in fresh} == {"fusion"}
     for name, value in local.state_dict().items():
         assert name in fresh or torch.equal(value, full[name]), name
     alone = model(configure, "model.variant=vit_alone")
-    assert start_from(alone, trained) == []
+    report = load_weights(alone, trained)
+    assert (report.initialised, report.renamed, report.assumptions) == ((), {}, ())
+    assert {name.split(".")[0] for name in report.left_out} == {
+        "joint_embedding", "pose_query", "local", "global_", "cross_branch", "fusion",
+    }  # fmt: skip
     assert torch.equal(alone.backbone.vit.pos_embed, full["backbone.vit.pos_embed"])
     again = model(configure)
-    assert start_from(again, trained) == []
+    assert load_weights(again, trained).initialised == ()
     assert all(torch.equal(value, full[name]) for name, value in again.state_dict().items())
 
 
-def test_other_joints_are_refused(configure, trained: Path) -> None:
-    with pytest.raises(
-        PoseGraphError, match=r"is for skeleton 'posetrack17' \(17 joints\), the data and configuration "
-    ):
-        start_from(model(configure, skeleton="coco17"), trained)
-
-
 def test_other_sizes_are_refused(configure, trained: Path) -> None:
-    with pytest.raises(PoseGraphError, match=r"has shape .* the model's has .*; give a checkpoint of the same preset"):
-        start_from(model(configure, "model.embed_dim=64"), trained)
+    with pytest.raises(
+        PoseGraphError, match=r"its backbone has 32 channels and 1 blocks, the model's 64 and 1; choose"
+    ):
+        load_weights(model(configure, "model.embed_dim=64"), trained)
+    with pytest.raises(
+        PoseGraphError, match=r"has shape .*, the model's .*; give weights of the same preset, or the same"
+    ):
+        load_weights(model(configure, "model.node_channels=64"), trained)
+
+
+def test_a_resumed_run_keeps_its_decoder(configure, tmp_path: Path) -> None:
+    """``auto`` may have been settled by weights that are gone by then."""
+    record = tmp_path / "config.yaml"
+    assert with_recorded_decoder(configure(), record).model.decoder == "auto"
+    record.write_text("model: {preset: ncstr-tiny, decoder: simple}\n")
+    assert with_recorded_decoder(configure(), record).model.decoder == "simple"
+    assert with_recorded_decoder(configure("model.decoder=classic"), record).model.decoder == "classic"
+
+
+def test_a_run_records_the_decoder_of_its_weights(configure, tmp_path: Path) -> None:
+    from posegraph.engine.training import train
+
+    source = model(configure, "model.decoder=simple", skeleton="coco17")
+    source.save_pretrained(tmp_path / "weights")
+    said_before = []
+    run = configure("training.max_steps=1", f"model.weights={tmp_path / 'weights'}")
+    result = train(run, tmp_path / "run", progress=False, on_notice=said_before.append)
+    assert result.weights.initialised_joints == ("head_bottom", "head_top")
+    assert str(result.weights) in said_before
+    assert RunConfig.from_file(tmp_path / "run/config.yaml").model.decoder == "simple"
+    assert content_of(tmp_path / "run")["posegraph"]["config"]["model"]["decoder"] == "simple"
+    assert load(tmp_path / "run").config.decoder == "simple"

@@ -202,7 +202,8 @@ def test_half_precision_features_give_float32_nodes() -> None:
     ("arguments", "said"),
     [
         ({"preset": "ncstr-tinny"}, "model.preset: no preset 'ncstr-tinny'; presets are: ncstr-b, ncstr-h, ncstr-l, "
-                                    "ncstr-s, ncstr-tiny; did you mean 'ncstr-tiny'?"),
+                                    "ncstr-s, ncstr-tiny, vitpose-b, vitpose-h, vitpose-l, vitpose-s; did you mean "
+                                "'ncstr-tiny'?"),
         ({"variant": "local"}, "model.variant: Input should be 'full', 'local_only', 'global_only', 'spatial_only', "
                                "'temporal_only', 'no_center_predict' or 'vit_alone', got 'local'"),
         ({"skeleton": "cocoo17"}, "did you mean 'coco17'?"),
