@@ -26,6 +26,10 @@ class ClipData(Data):  # type: ignore[misc]  # PyG ships no types for it
         visibility: ``[1, J]`` int8: 1 seen, 0 occluded, -1 unknown.
         in_crop: ``[1, J]`` bool, the annotated position lies inside the crop.
         crop_to_image: ``[1, 2, 3]`` float64, crop pixels -> image pixels.
+        counted: ``[1]`` bool, of a data set's clips: False where the clip only fills up a rank's share of the
+            validation data, so that no figure may count it.
+        features, heatmaps: ``[1, T, C, h, w]`` and ``[1, T, J, H, W]``, in place of ``frames`` in clips whose images
+            were encoded before (:mod:`posegraph.data.feature_cache`).
 
     Batched by PyG's own loaders: the leading 1 becomes ``B``, and edges are offset by the nodes they count.
     """
@@ -39,11 +43,15 @@ class ClipData(Data):  # type: ignore[misc]  # PyG ships no types for it
     visibility: Tensor
     in_crop: Tensor
     crop_to_image: Tensor
+    counted: Tensor
+    features: Tensor
+    heatmaps: Tensor
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         if key == "temporal_edge_index":
             return self.num_nodes
         if key in _HOP_EDGES:
             assert self.num_nodes is not None  # set at construction; for mypy
-            return self.num_nodes // self.frames.size(1)
+            seen = self.features if "features" in self else self.frames
+            return self.num_nodes // seen.size(1)
         return super().__inc__(key, value, *args, **kwargs)

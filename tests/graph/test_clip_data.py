@@ -56,6 +56,21 @@ def test_edges_are_offset_by_the_nodes_that_they_count() -> None:
     assert three.hop2_edge_index.max() == 3 * J - 1
 
 
+def test_features_take_the_place_of_frames() -> None:
+    def cached(fill: float) -> ClipData:
+        one = clip(fill)
+        one.features, one.heatmaps = torch.full((1, T, 5, 4, 3), fill), torch.full((1, T, J, 8, 6), fill)
+        del one.frames
+        return one
+
+    batch, seen = (Batch.from_data_list([make(0.0), make(1.0)]) for make in (cached, clip))
+    assert batch.features.shape == (2, T, 5, 4, 3)
+    assert batch.heatmaps[:, 0, 0, 0, 0].tolist() == [0.0, 1.0]
+    for name in ("temporal_edge_index", "hop1_edge_index", "hop2_edge_index"):
+        assert torch.equal(batch[name], seen[name]), name
+    assert "frames" not in batch.to_data_list()[1]
+
+
 def test_a_loader_gives_the_same_batches_and_clips_come_back_out() -> None:
     batches = list(DataLoader([clip(float(n)) for n in range(5)], batch_size=2))
     assert [batch.frames.size(0) for batch in batches] == [2, 2, 1]
