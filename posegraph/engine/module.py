@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torchmetrics import MeanMetric
+from typing_extensions import Self
 
 from posegraph import losses
 from posegraph.config import RunConfig
-from posegraph.engine.checkpoint import describe
-from posegraph.engine.optimizer import parameter_groups
+from posegraph.engine.compilation import compile_faults, compile_stages
+from posegraph.engine.freezing import freeze
+from posegraph.engine.optimizer import logged_rates, parameter_groups
 from posegraph.engine.schedule import rate_factor
+from posegraph.errors import PoseGraphError
 from posegraph.graph import ClipData
 from posegraph.models.base import PoseModel, PoseOutput
+from posegraph.models.weights.own import describe
 
 WITHIN = 0.05
 """``val/within``: share of annotated joints closer than this to the truth, in normalised crop units."""
@@ -39,51 +47,79 @@ class PoseTraining(lightning.LightningModule):
         vit_alone = config.model.variant == "vit_alone"
         # ViT alone has nothing but its heatmaps to learn from.
         self.heatmap_weight = config.loss.heatmap or (1.0 if vit_alone else 0.0)
-        self.frozen = [model.backbone, model.heatmap_head] if config.training.backbone_lr_scale == 0 else []
-        if not self.heatmap_weight:
-            # Its heatmaps reach the head detached: without a loss of their own the decoder has no gradient.
-            self.frozen.append(model.heatmap_head)
-        for module in self.frozen:
-            module.requires_grad_(False)
+        # Its heatmaps reach the head detached: without a loss of their own the decoder has no gradient.
+        self.fixed = freeze(model, config.training, decoder_learns=self.heatmap_weight > 0)
+        self.train()
+        model.backbone.vit.set_grad_checkpointing(config.training.checkpoint_blocks)
+        if config.training.compile:
+            compile_stages(model)
+        # Over all ranks' sums and counts. A loss that is NaN stays NaN; "disable" would also drop the weights.
+        self.val_loss, self.val_within = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
+
+    def setup(self, stage: str) -> None:
+        """Called by the Trainer. Raises :class:`PoseGraphError` where it has replaced 16-mixed, which CPUs lack."""
+        wanted, given = self.config.training.precision, self.trainer.precision
+        if stage == "fit" and given != wanted:
+            raise PoseGraphError(f"training.precision: {wanted} needs a GPU, and there is none; use {given} or 32-true")
 
     def forward(self, clip: ClipData) -> Tensor:
         """Nodes ``[B, J, 3]``."""
         nodes: Tensor = self.model(clip)
         return nodes
 
-    def on_train_epoch_start(self) -> None:
-        for module in self.frozen:
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode; what is fixed stays in evaluation mode."""
+        super().train(mode)
+        for module in self.fixed:
             module.eval()
+        return self
+
+    def on_train_batch_start(self, batch: ClipData, batch_idx: int) -> None:
+        # What a batch draws (dropped paths) follows from its place in the run, not from where the run was resumed.
+        place = (self.config.seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
     def training_step(self, clip: ClipData, _: int) -> Tensor:
-        parts = self.losses(self.model.run(clip), clip)
+        parts = self.losses(self.run(clip), clip)
         total = torch.stack(list(parts.values())).sum()
         for name, value in {**parts, "loss": total}.items():
-            self.log(f"train/{name}", value.detach(), prog_bar=name == "loss", batch_size=clip.frames.size(0))
+            self.log(f"train/{name}", value.detach(), prog_bar=name == "loss", batch_size=clip.annotated.size(0))
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        self.log_dict(logged_rates(optimizer.param_groups))
         return total
 
     def validation_step(self, clip: ClipData, _: int) -> None:
-        output = self.model.run(clip)
-        parts = self.losses(output, clip)
-        size = clip.frames.size(0)
-        self.log("val/loss", torch.stack(list(parts.values())).sum(), batch_size=size, sync_dist=True)
-        counted = clip.annotated & clip.in_crop
+        output = self.run(clip)
+        total = torch.stack(list(self.losses(output, clip).values())).sum()
+        # Weighted by what they count, so that the figures do not depend on how clips are dealt to batches and ranks.
+        clips = clip.counted.sum()
+        self.val_loss.update(total * clip.counted.size(0) / clips.clamp_min(1), clips)
+        self.log("val/loss", self.val_loss)
+        counted = _counted_joints(clip)
+        joints = counted.sum()
         distance = (output.nodes[..., :2] - clip.keypoints_norm).norm(dim=-1)
-        within = ((distance < WITHIN) & counted).sum() / counted.sum().clamp_min(1)
-        self.log("val/within", within, prog_bar=True, batch_size=size, sync_dist=True)
+        self.val_within.update(((distance < WITHIN) & counted).sum() / joints.clamp_min(1), joints)
+        self.log("val/within", self.val_within, prog_bar=True)
+
+    def run(self, clip: ClipData) -> PoseOutput:
+        """The model on a batch of clips. Raises :class:`PoseGraphError` where ``training.compile`` cannot work."""
+        with compile_faults() if self.config.training.compile else nullcontext():
+            return self.model.run(clip)
 
     def losses(self, output: PoseOutput, clip: ClipData) -> dict[str, Tensor]:
-        """Weighted terms of the loss, each a scalar."""
+        """Weighted terms of the loss, each a scalar. A clip that does not count adds nothing."""
         settings = self.config.loss
-        counted = clip.annotated & clip.in_crop
+        counted = _counted_joints(clip)
         parts: dict[str, Tensor] = {}
         if self.config.model.variant != "vit_alone":
             target = losses.visibility_target(clip.annotated, clip.visibility, clip.in_crop, settings.visibility_target)
+            scored = self.ever_annotated & clip.counted.unsqueeze(-1)
             points, visibility = output.nodes[..., :2], output.nodes[..., 2]
             parts["geometry"] = settings.geometry * losses.geometry_loss(
                 points, clip.keypoints_norm, counted, settings.huber_beta, settings.saturation
             )
-            parts["visibility"] = settings.visibility * losses.visibility_loss(visibility, target, self.ever_annotated)
+            parts["visibility"] = settings.visibility * losses.visibility_loss(visibility, target, scored)
         if self.heatmap_weight:
             parts["heatmap"] = self.heatmap_weight * losses.heatmap_loss(
                 output.heatmaps,
@@ -103,3 +139,8 @@ class PoseTraining(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint.update(describe(self.config, self.model.skeleton))
+
+
+def _counted_joints(clip: ClipData) -> Tensor:
+    """``[B, J]`` bool: joints with a position to be compared with, of clips that count."""
+    return clip.annotated & clip.in_crop & clip.counted.unsqueeze(-1)

@@ -1,0 +1,42 @@
+"""``torch.compile`` for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from posegraph.errors import PoseGraphError
+from posegraph.models.base import PoseModel
+from posegraph.nn.branch import Branch
+
+
+def compile_stages(model: PoseModel) -> None:
+    """Have every stage that takes plain tensors compiled when it is first called; PyG's ``Data`` stays outside.
+
+    Done in place: parameters keep their names. The backbone is one stage, not a stage for each block: blocks differ in
+    their drop-path rate, a constant of the compiled code, and would be compiled one by one until torch gives up. A
+    second size of batch (validation's last) compiles a stage once more, for all sizes.
+    """
+    # In evaluation mode PyTorch's fused transformer layer, one opaque operator, breaks the compiler's stride rules.
+    torch.backends.mha.set_fastpath_enabled(False)
+    for stage in model.children():
+        for part in stage.children() if isinstance(stage, Branch) else [stage]:
+            part.compile()
+
+
+@contextmanager
+def compile_faults() -> Iterator[None]:
+    """Turn the compiler's failure into a :class:`PoseGraphError`."""
+    from torch._dynamo.exc import TorchDynamoException  # slow to import; only runs that compile need it
+
+    try:
+        yield
+    except TorchDynamoException as error:
+        lines = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {lines[0][:120] if lines else 'no reason given'}"
+        raise PoseGraphError(
+            f"training.compile: torch.compile failed ({reason}); it needs a C++ compiler on the CPU and Triton on a "
+            "GPU; install these, or train with training.compile=false"
+        ) from error
