@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import warnings
 from importlib import import_module
 from typing import NoReturn
@@ -11,7 +12,7 @@ from typing import NoReturn
 import click
 
 from posegraph import __version__
-from posegraph.errors import PoseGraphError
+from posegraph.errors import PoseGraphError, SharedError
 
 FAULT = 2
 """Exit status of a mistake the user can cure; click's own status for a wrong option."""
@@ -22,6 +23,7 @@ STOPPED = 130
 COMMANDS = {
     "demo": "posegraph_cli.demo:demo",
     "train": "posegraph_cli.train:train",
+    "features": "posegraph_cli.features:features",
     "eval": "posegraph_cli.evaluate:evaluate",
     "score": "posegraph_cli.score:score",
     "config": "posegraph_cli.config:config",
@@ -64,6 +66,8 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(STOPPED)
+    except SharedError as error:
+        _fail_with_others(error)
     except PoseGraphError as error:
         _fail(str(error))
     except OSError as error:
@@ -78,14 +82,27 @@ def _silence_libraries() -> None:
         "`torch.jit.script` is deprecated",
         "Checkpoint directory .* exists and is not empty",
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+        # Nobody changes the output of a stage in place.
+        "FSDP2-wrapped module .* returned a view tensor",
+        # Refused by posegraph itself.
+        "You passed `Trainer\\(accelerator='cpu', precision='16-mixed'\\)`",
     ):
         warnings.filterwarnings("ignore", message=message)
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    for speaker in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
+        logging.getLogger(speaker).setLevel(logging.WARNING)
 
 
 def _fail(message: str) -> NoReturn:
     # Whoever reads a log greps one line: file names and system messages may hold line breaks.
     click.secho("error: " + " ".join(message.split()), fg="red", err=True)
+    sys.exit(FAULT)
+
+
+def _fail_with_others(error: SharedError) -> NoReturn:
+    if error.told_here:
+        _fail(str(error))
+    # A launcher ends everybody when the first process ends: the one that tells why goes first.
+    time.sleep(1)
     sys.exit(FAULT)
 
 

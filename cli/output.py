@@ -33,11 +33,16 @@ def emit_json(value: Any, json_path: str | None) -> None:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, json_path: str | None = None
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    decimals: int = 1,
+    json_path: str | None = None,
 ) -> None:
     """Print a table to stdout, or nothing when JSON takes stdout.
 
-    Floats are given one decimal, NaN and None a dash; columns of numbers are flush right.
+    Floats are given ``decimals``, NaN and None a dash; columns of numbers are flush right.
     """
     if json_path == STDOUT:
         return
@@ -51,15 +56,15 @@ def print_table(
         numeric = all(isinstance(row[place], (int, float, type(None))) for row in rows)
         table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(_cell(value, decimals)) for value in row))
     # A pipe has no width; 80 columns would fold a table of many joints.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, decimals: int) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    return f"{value:.{decimals}f}" if isinstance(value, float) else str(value)
 
 
 def notice(message: str) -> None:
@@ -68,13 +73,13 @@ def notice(message: str) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield ``update(done, total)``; the bar is drawn on stderr and only on a terminal."""
+def progress_bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Yield ``update(done, total)``; the bar is drawn on stderr and only on a terminal, unless not ``shown``."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*parts, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*parts, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from torch_geometric.loader import DataLoader
 
 from posegraph.data.clips import ClipDataset, ClipMaker, PersonFrame
+from posegraph.data.datamodule import rank_and_size
+from posegraph.data.sampling import share
 from posegraph.data.tracks import UNKNOWN, PersonTrack, TrackSet, Video
 from posegraph.data.video import FrameReader
+from posegraph.engine.ranks import exchange
 from posegraph.geometry import denormalise, transform
 from posegraph.models.base import PoseModel, PoseOutput
 from posegraph.skeleton import Skeleton
@@ -30,6 +33,47 @@ class Poses(NamedTuple):
 
     keypoints_px: NDArray[np.float64]
     scores: NDArray[np.float64]
+
+
+def predict_shared(
+    model: PoseModel,
+    people: Sequence[PersonFrame],
+    reader: FrameReader,
+    *,
+    batch_size: int = 32,
+    box_scale: float = 1.25,
+    keypoint_score: KeypointScore = "visibility",
+    on_batch: Callable[[int, int], None] | None = None,
+) -> Poses:
+    """:func:`predict_people` by all processes that work together; each has the poses of all people in the end.
+
+    A process takes whole batches, one after the other in time order: frames are decoded once, and the poses are those
+    of one process to the last bit.
+
+    Args:
+        on_batch: Called with (people done, people in all) of this process.
+    """
+    order = in_time_order(people)
+    batches = share(-(-len(people) // batch_size), *rank_and_size())
+    mine = order[batches.start * batch_size : batches.stop * batch_size]
+    parts = exchange(
+        predict_people(
+            model,
+            [people[number] for number in mine],
+            reader,
+            batch_size=batch_size,
+            box_scale=box_scale,
+            keypoint_score=keypoint_score,
+            on_batch=on_batch,
+        )
+    )
+    back = np.argsort(order)
+    return Poses(*(np.concatenate(pieces)[back] for pieces in zip(*parts, strict=True)))
+
+
+def in_time_order(people: Sequence[PersonFrame]) -> list[int]:
+    """Numbers of the people by video and frame: neighbours share decoded images, as key frames and as pasts."""
+    return sorted(range(len(people)), key=lambda number: (people[number].video.name, people[number].frame))
 
 
 @torch.inference_mode()
@@ -51,8 +95,7 @@ def predict_people(
         on_batch: Called with (people done, people in all).
     """
     device = next(model.parameters()).device
-    # Frames are asked for in time order: people of one frame, and its neighbours' pasts, share a decoded image.
-    order = sorted(range(len(people)), key=lambda number: (people[number].video.name, people[number].frame))
+    order = in_time_order(people)
     maker = ClipMaker(model.skeleton, model.config)
     dataset = ClipDataset([people[number] for number in order], reader, maker, box_scale)
     loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers)
@@ -86,7 +129,8 @@ def keypoint_confidence(output: PoseOutput, kind: KeypointScore) -> NDArray[np.f
 def predicted_tracks(
     people: Sequence[PersonFrame], poses: Poses, videos: tuple[Video, ...], skeleton: Skeleton
 ) -> TrackSet:
-    """Poses as tracks: under the annotation's track id, or, from detections, numbered within each frame."""
+    """Poses as tracks of ``videos``: under the annotation's track id, or, from detections, numbered in each frame."""
+    named = {video.name: video for video in videos}
     grouped: dict[tuple[str, int], list[int]] = {}
     in_frame: dict[tuple[str, int], int] = {}
     for number, person in enumerate(people):
@@ -97,16 +141,17 @@ def predicted_tracks(
             track_id = in_frame.get(place, 0)
             in_frame[place] = track_id + 1
         grouped.setdefault((person.video.name, track_id), []).append(number)
-    tracks = [_track(track_id, rows, people, poses) for (_, track_id), rows in sorted(grouped.items())]
+    # A video read a second time is another object, and writers know videos by identity.
+    tracks = [_track(named[name], track_id, rows, people, poses) for (name, track_id), rows in sorted(grouped.items())]
     return TrackSet(skeleton, videos, tuple(tracks))
 
 
-def _track(track_id: int, rows: list[int], people: Sequence[PersonFrame], poses: Poses) -> PersonTrack:
+def _track(video: Video, track_id: int, rows: list[int], people: Sequence[PersonFrame], poses: Poses) -> PersonTrack:
     rows = sorted(rows, key=lambda number: people[number].frame)
     scores = poses.scores[rows]
     count, num_joints = scores.shape
     return PersonTrack(
-        video=people[rows[0]].video,
+        video=video,
         track_id=track_id,
         frame=np.array([people[row].frame for row in rows], dtype=np.int64),
         keypoints_px=poses.keypoints_px[rows],

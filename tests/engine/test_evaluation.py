@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from posegraph.config import AugmentConfig
-from posegraph.data import read_tracks, write_posetrack18
+from posegraph.data import read_tracks, write_tracks
 from posegraph.data.clips import PersonFrame, annotated_people
 from posegraph.data.datamodule import ClipDataModule
 from posegraph.data.video import FrameReader
@@ -122,7 +122,7 @@ def test_frames(model: PoseModel, val: Path) -> None:
     assert found.figures["people"] == sum(
         ((t.frame >= 2) & (t.frame <= 3)).sum() for t in read_tracks(val, "posetrack17")
     )
-    with pytest.raises(PoseGraphError, match="nobody to score in these frames; check the file, --frames and --boxes"):
+    with pytest.raises(PoseGraphError, match="nobody to score in these frames; check the files, --frames and --boxes"):
         evaluate(model, val, frames=(80, 99))
     assert frame_range("2-3") == (2, 3)
     assert frame_range(None) is None
@@ -134,7 +134,7 @@ def test_written_predictions_score_the_same(model: PoseModel, val: Path, tmp_pat
     people = annotated_people(read_tracks(val, "posetrack17"))
     found = evaluate(oracle(model, people, error_px=6.0), val)
     assert 10 < found.scores.table["Mean"] < 90
-    write_posetrack18(found.predictions, tmp_path)
+    write_tracks(found.predictions, tmp_path)
     truth = read_tracks(val, keep_empty=True)
     again = score(truth, read_tracks(tmp_path, truth.skeleton, keep_empty=True))
     assert again.table == pytest.approx(found.scores.table, nan_ok=True)
@@ -174,7 +174,7 @@ def test_boxes_below_the_threshold_are_left_out_and_counted(model: PoseModel, va
 def test_faulty_boxes(model: PoseModel, val: Path, tmp_path: Path) -> None:
     path = tmp_path / "boxes.json"
     for content, said in (
-        ([{"image_id": 1, "bbox": [0, 0, 9, 9], "score": 1}], "none of its 1 boxes is for an image of "),
+        ([{"image_id": 1, "bbox": [0, 0, 9, 9], "score": 1}], "none of its 1 boxes is for "),
         ([], "nobody to score in these frames"),
         ({}, "expected a list of detections; give a COCO result file"),
         ([{"image_id": 1, "bbox": [0, 0, 9], "score": 1}], "[0].bbox: found 3 numbers, expected 4"),
