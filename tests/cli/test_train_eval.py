@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -119,7 +120,9 @@ def test_config_train_eval_score(run: Run, synthetic: Path, tmp_path: Path) -> N
     assert (result["out"], result["steps"]) == (str(out), 2)
     assert result["metrics"]["train/loss"] > 0
     assert f"2 steps; the run is in {out}" in said.err
-    assert RunConfig.from_file(out / "config.yaml") == RunConfig.from_file(config, options(synthetic)[1::2])
+    assert RunConfig.from_file(out / "config.yaml") == RunConfig.from_file(
+        config, [*options(synthetic)[1::2], "model.decoder=classic"]
+    )
 
     val = synthetic / "annotations/val"
     said = run("eval", out, "--data", val, "--out", predicted, "--overlays", tmp_path / "pictures", "--json", "-")
@@ -163,6 +166,23 @@ def test_resume_goes_on(run: Run, synthetic: Path, tmp_path: Path) -> None:
     assert json.loads(steps(2, "--resume").out)["steps"] == 2
 
 
+def test_a_damaged_checkpoint_is_refused_with_the_command_that_goes_on(
+    run: Run, refused: Callable[..., str], synthetic: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    arguments = options(synthetic, "training.max_steps=3", "training.checkpoint_every=1", "training.epochs=9")
+    assert run("train", "ncstr-tiny", *arguments, "--out", out).status == 0
+    cut_off(out / "checkpoints/last.ckpt")
+    good = f"{out}/checkpoints/previous.ckpt is whole (step 2)"
+    assert refused("eval", out, "--data", synthetic / "annotations/val").endswith(f"give an undamaged file; {good}")
+    said = refused("train", f"{out}/config.yaml", "--out", out, "--resume")
+    assert said.startswith(f"error: {out}/checkpoints/last.ckpt: is cut off or no PyTorch file")
+    offered, _, command = said.partition(", go on from it: posegraph ")
+    assert offered.endswith(good)
+    done = run(*shlex.split(command), "--json", "-")
+    assert (done.status, json.loads(done.out)["steps"]) == (0, 3)
+
+
 # What is wrong -> what the one line says. Each gets a copy of the data set and, of eval, a run.
 TRAIN: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "unknown key": (lambda data: ["training.lrr=1"], "unknown key 'training.lrr'; keys are: epochs"),
@@ -185,10 +205,10 @@ TRAIN: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         "names 'l_wrst', no joint of 's'; joints are: nose, l_wrist; did you mean 'l_wrist'?",
     ),
     "no such skeleton": (lambda data: ["skeleton=posetrack71"], "did you mean 'posetrack17'?"),
-    "no such weights": (lambda data: ["model.weights=/none.ckpt"], "/none.ckpt: no such run or checkpoint"),
+    "no such weights": (lambda data: ["model.weights=/none.ckpt"], "/none.ckpt: no such file or folder"),
     "text for weights": (
         lambda data: (data / "w.ckpt").write_text("hello") and [f"model.weights={data}/w.ckpt"],
-        "is cut off or no checkpoint (5 bytes)",
+        "is cut off or no PyTorch file (5 bytes)",
     ),
 }  # fmt: skip
 
@@ -221,11 +241,13 @@ def test_a_cut_off_image_stops_the_training_with_its_name(
     assert "the JPEG is cut off" in refused(*arguments)
 
 
-def test_weights_for_other_joints(refused: Callable[..., str], copy: Path, trained: Path, tmp_path: Path) -> None:
-    arguments = options(copy, f"model.weights={trained}", "skeleton=coco17")
-    said = refused("train", "ncstr-tiny", *arguments, "--out", tmp_path / "run")
-    assert "is for skeleton 'posetrack17' (17 joints), the data and configuration are for 'coco17'" in said
-    assert not (tmp_path / "run").exists()
+def test_weights_for_other_joints(run: Run, synthetic: Path, trained: Path, tmp_path: Path) -> None:
+    arguments = options(synthetic, "skeleton=coco17")
+    said = run("train", "ncstr-tiny", *arguments, "--weights", trained, "--out", tmp_path / "run")
+    assert said.status == 0
+    assert f"weights from {trained}: posegraph, classic decoder" in said.err
+    assert "initialised the rows of joints it does not know: left_eye, right_eye" in said.err
+    assert "left out the rows of joints the model has not: head_bottom, head_top" in said.err
 
 
 def test_faulty_config_files(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -254,7 +276,7 @@ EVAL: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "boxes of another set": (
         lambda data: (data / "b.json").write_text('[{"image_id": 1, "bbox": [0, 0, 5, 5], "score": 1}]')
         and ["--boxes", f"{data}/b.json"],
-        "none of its 1 boxes is for an image of",
+        "none of its 1 boxes is for ",
     ),
     "malformed JSON": (
         lambda data: next((data / "annotations/val").glob("*.json")).write_text("[") and [], "not valid JSON"
@@ -286,7 +308,7 @@ def test_mistakes_of_eval(refused: Callable[..., str], copy: Path, trained: Path
 
 def test_eval_without_a_run(refused: Callable[..., str], synthetic: Path, tmp_path: Path) -> None:
     val = synthetic / "annotations/val"
-    assert "no such run or checkpoint" in refused("eval", tmp_path / "none", "--data", val)
-    assert "holds no checkpoints/last.ckpt" in refused("eval", tmp_path, "--data", val)
+    assert "no such file or folder" in refused("eval", tmp_path / "none", "--data", val)
+    assert "holds neither checkpoints/last.ckpt nor model.safetensors" in refused("eval", tmp_path, "--data", val)
     torch.save({"weights": 1}, tmp_path / "foreign.pt")
-    assert "but no checkpoint of posegraph" in refused("eval", tmp_path / "foreign.pt", "--data", val)
+    assert "holds no weights (found keys weights)" in refused("eval", tmp_path / "foreign.pt", "--data", val)
