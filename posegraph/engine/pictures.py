@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegraph.data import read_tracks
-from posegraph.data.tracks import PersonTrack, TrackSet, Video
+from posegraph.data.tracks import PersonTrack, TrackSet, Video, movie_frame
 from posegraph.data.video import FrameReader, Image
 from posegraph.errors import PoseGraphError
 from posegraph.geometry import fit_aspect, image_to_crop, scale_box, transform
@@ -31,10 +31,15 @@ def write_overlays(predictions: TrackSet, data: str | Path, images: str | Path |
             draw_people(image, annotated.get((video, frame), []), truth.skeleton),
             draw_people(image, predicted[video, frame], truth.skeleton),
         ]
-        path = Path(out) / video / f"{Path(source.frame_files[frame]).stem}.png"
+        path = Path(out) / video / f"{_picture_name(source.frame_files[frame])}.png"
         write_png(path, filmstrip([pair], row_titles=[""], column_titles=["annotated", "predicted"]))
         written.append(path)
     return written
+
+
+def _picture_name(frame_file: str) -> str:
+    inside = movie_frame(frame_file)
+    return Path(frame_file).stem if inside is None else f"{inside[1]:06d}"
 
 
 def contact_sheet(tracks: TrackSet, images: str | Path | None = None, count: int = 12, columns: int = 4) -> Image:

@@ -83,7 +83,7 @@ def test_visibility_goes_with_v(tmp_path: Path) -> None:
 
 def test_joints_of_a_skeleton(tmp_path: Path) -> None:
     source = posetrack18(tmp_path / "in")
-    convert(source, tmp_path / "out", "coco", skeleton="coco17")
+    convert(source, tmp_path / "out", "coco", format="posetrack18", skeleton="coco17")
     content = json.loads((tmp_path / "out" / "000005_mpii.json").read_text())
     assert content["categories"][0]["keypoints"] == list(Skeleton.load("coco17").joints)
     assert content["annotations"][0]["keypoints"][:3] == [1, 0, 1]  # the nose

@@ -36,7 +36,7 @@ def posetrack18() -> dict[str, Any]:
     ]  # fmt: skip
     people = [
         {"image_id": 10**10 + frame, "id": frame * 100 + number, "track_id": number, "category_id": 1,
-         "keypoints": [value for joint in range(17) for value in ((joint + 1.5, 2 * joint, 1) if joint % 4 else (0, 0, 0))],
+         "keypoints": [n for joint in range(17) for n in ((joint + 1.5, 2 * joint, 1) if joint % 4 else (0, 0, 0))],
          "bbox": [1, 2, 30.5, 40], "bbox_head": [1, 2, 3, 4], "scores": []}
         for frame in range(2) for number in range(2)
     ]  # fmt: skip
@@ -61,7 +61,7 @@ def coco() -> dict[str, Any]:
     images = [{"id": row, "file_name": f"{row:012d}.jpg", "height": 48, "width": 64} for row in (3, 4)]
     people = [
         {"image_id": 3 + row % 2, "id": row, "category_id": 1 + row // 3, "keypoints": [5, 6, 2, 7.25, 8, 1, 0, 0, 0],
-         "bbox": [1, 2, 3, 4], "scores": [0.5, 0.25, 0], "score": 0.75, "area": 12, "iscrowd": 0, "segmentation": [[1, 2]]}
+         "bbox": [1, 2, 3, 4], "scores": [0.5, 0.25, 0], "score": 0.75, "area": 12, "segmentation": [[1, 2]]}
         for row in range(4)
     ]  # fmt: skip
     fly = {"id": 1, "name": "fly", "keypoints": ["head", "wingL", "wingR"], "skeleton": [[1, 2], [1, 3]]}
@@ -85,7 +85,8 @@ def posetrack17() -> dict[str, Any]:
     return {
         "annolist": [
             {"image": [{"name": f"images/0001_mpii/{frame:08d}.jpg"}], "imgnum": [frame], "is_labeled": [1],
-             "ignore_regions": [{"point": [{"x": [x], "y": [0]} for x in (0, 4, 8)]}], "annorect": [person(0), person(1)]}
+             "ignore_regions": [{"point": [{"x": [x], "y": [0]} for x in (0, 4, 8)]}],
+             "annorect": [person(0), person(1)]}
             for frame in (1, 2)
         ]
     }  # fmt: skip
@@ -207,15 +208,13 @@ def check(text: str, layout: str, folder: Path) -> bool:
         message.encode()
         return False
     content = json.loads(text)
-    if skeleton is not None or tracks.skeleton.joints == tracks.files[0].joints:
-        assert found_joints(tracks) == expected_joints(content, layout)
+    assert found_joints(tracks) == expected_joints(content, layout)
     left_out = [fewer.skipped[reason] for reason in ("no annotated joint", "box of zero area or NaN")]
     assert fewer.num_poses + sum(left_out) == tracks.num_poses
     try:
         (copied,) = write_tracks(tracks, folder / "out", layout.replace("21", "18")).paths
     except PoseGraphError as error:
-        assert "nested too deep" in str(error)
-        return True
+        return "nested too deep" in str(error)
     assert difference(content, json.loads(copied.read_text())) == ""
     return True
 

@@ -86,7 +86,7 @@ def test_analysis_files(tmp_path: Path) -> None:
     sio.save_analysis_h5(sio.load_slp(str(slp(tmp_path)), open_videos=False), str(tmp_path / "x.h5"))
     tracks = read_tracks(tmp_path / "x.h5")
     assert tracks.videos[0].layout == "sleap"
-    assert [track.frame.tolist() for track in tracks][0] == [0, 1]
+    assert tracks.tracks[0].frame.tolist() == [0, 1]
 
 
 def test_instances_without_tracks_and_invisible_points(tmp_path: Path) -> None:
