@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posegraph.data.formats import read_tracks
+from posegraph.data.formats import annotation_files, read_tracks
 from posegraph.data.tracks import PersonTrack, TrackSet, Video
 from posegraph.data.video import FrameReader, on_disk
 from posegraph.errors import PoseGraphError
@@ -100,10 +100,8 @@ def check_data(
     Raises:
         PoseGraphError: nothing there could be read; the first fault.
     """
-    path = Path(path)
-    files = sorted(path.glob("*.json")) if path.is_dir() else []
     read, faults = [], []
-    for file in files or [path]:
+    for file in annotation_files(Path(path)):
         try:
             read.append(read_tracks(file, skeleton, format=format))
         except PoseGraphError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from collections import Counter
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from posegraph.metrics.curves import PRCurves
@@ -129,10 +130,10 @@ class Scores:
             figures["AP_averaged"] = list(self.ap.averaged)
             figures["AP_table_with_ground_truth"] = self.ap.table_with_ground_truth
         if self.pck:
-            figures |= {"PCK": self.pck[0].per_joint, "PCK_curve": [asdict(one) for one in self.pck]}
+            figures |= {"PCK": self.pck[0].per_joint, "PCK_curve": [_plain(one) for one in self.pck]}
         for name, result in (("MOTA", self.mota), ("OKS", self.oks), ("jitter", self.jitter)):
             if result:
-                figures[name] = asdict(result)
+                figures[name] = _plain(result)
         for name, other in (("recovery", self.recovery), ("PR", self.curves)):
             if other:
                 figures[name] = other.figures
@@ -152,3 +153,9 @@ class Scores:
         if self.mota and self.mota.too_short:
             notes.append(f"MOTA: too short to count (fewer than 2 frames): {', '.join(self.mota.too_short)}")
         return notes + [f"{metric} left out: {reason}" for metric, reason in self.left_out.items()]
+
+
+def _plain(result: PCK | MOTA | OKS | Jitter) -> dict[str, Any]:
+    """Fields and values. ``asdict`` would make the items of a Counter its keys."""
+    values = {item.name: getattr(result, item.name) for item in fields(result)}
+    return {name: dict(value) if isinstance(value, Counter) else value for name, value in values.items()}

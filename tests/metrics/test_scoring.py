@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -155,3 +157,15 @@ def test_files_and_coco_results(real_data: Path) -> None:
     assert scores.table["AP"] == pytest.approx(0.7185808580858085, abs=1e-6)
     with pytest.raises(PoseGraphError, match=r"metrics: found ap, expected oks: .* holds COCO results"):
         score_files(folder / "gt.json", folder / "pred.json", metrics=["ap"])
+
+
+def test_counts_of_what_was_left_out_are_written(build: SimpleNamespace) -> None:
+    """A box without a width has no reference length; the reason and the number reach the file."""
+    truth, found = sides(build)
+    scores = score(truth, found, metrics=["pck", "stability"])
+    counted = Counter({"person without a reference length": 3})
+    assert scores.jitter is not None
+    spoilt = replace(scores, pck=tuple(replace(one, skipped=counted) for one in scores.pck),
+                     jitter=replace(scores.jitter, skipped=counted))  # fmt: skip
+    figures = json.loads(json_text(spoilt.figures))
+    assert figures["PCK_curve"][0]["skipped"] == figures["jitter"]["skipped"] == dict(counted)

@@ -11,6 +11,7 @@ import pytest
 from scipy.io import savemat
 
 from posegraph.data import UNKNOWN, read_tracks
+from posegraph.data.video import FrameReader
 from posegraph.errors import PoseGraphError
 from posegraph.skeleton import Skeleton
 
@@ -53,6 +54,9 @@ def test_a_folder_of_clips(tmp_path: Path) -> None:
 def test_where_the_frames_are(tmp_path: Path, frames: str | None, folder: str) -> None:
     (video,) = read_tracks(clip(tmp_path, frames=frames)).videos
     assert video.frame_files[0] == f"{folder}/catch/one/00001.png"
+    if frames:
+        (tmp_path / video.frame_files[0]).touch()
+        assert FrameReader().root(video) == tmp_path
 
 
 def test_one_frame_has_no_third_axis(tmp_path: Path) -> None:
