@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from posegraph.data.boxes import NO_TRACK, Boxes, name_tail
+from posegraph.data.boxes import Boxes, name_tail
 from posegraph.data.json_checks import Fault, Found, numbers, whole_number
+from posegraph.data.people import NO_TRACK
 from posegraph.errors import PoseGraphError, did_you_mean
 from posegraph.files import read_json
 

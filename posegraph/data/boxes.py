@@ -7,29 +7,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posegraph.data.people import People
 from posegraph.data.tracks import Video
-
-NO_TRACK = -1
-"""Track id of a detection that belongs to no track."""
-
-
-class Detected(NamedTuple):
-    """The people found in one frame, in file order.
-
-    Fields:
-        boxes_xywh: ``[n, 4]`` float64, image pixels.
-        scores: ``[n]`` float64.
-        track_ids: ``[n]`` int64, ``NO_TRACK`` where the file has none.
-    """
-
-    boxes_xywh: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    track_ids: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +39,11 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.places)
 
-    def in_frame(self, video: Video, frame: int) -> Detected:
+    def in_frame(self, video: Video, frame: int) -> People:
         """The people of one frame; empty where nothing was detected."""
         places = (int(video.image_ids[frame]), name_tail(video.frame_files[frame]), (video.name, frame))
         rows = sorted(row for place in places for row in self._rows.get(place, ()))
-        return Detected(self.boxes_xywh[rows].reshape(-1, 4), self.scores[rows], self.track_ids[rows])
+        return People(self.boxes_xywh[rows].reshape(-1, 4), self.scores[rows], self.track_ids[rows])
 
     @cached_property
     def _rows(self) -> dict[Hashable, list[int]]:

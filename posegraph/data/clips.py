@@ -18,9 +18,10 @@ from torch.utils.data import Dataset
 from posegraph.config import AugmentConfig, ModelConfig
 from posegraph.data.augment import CropDraw, plain_crop, random_crop
 from posegraph.data.batching import batch_frames
-from posegraph.data.boxes import NO_TRACK, Boxes
+from posegraph.data.boxes import Boxes
 from posegraph.data.crops import crop_frames
 from posegraph.data.index import AnnotationIndex, Tracks
+from posegraph.data.people import NO_TRACK
 from posegraph.data.sampling import Key
 from posegraph.data.tracks import PersonTrack, TrackSet, Video
 from posegraph.data.video import FrameReader, Image
