@@ -14,7 +14,7 @@ COCO = Skeleton.load("coco17")
 UPPER = np.isin(np.arange(17), [COCO.index[joint] for joint in COCO.upper_body])
 HW = (256, 192)
 BOX = np.array([100.0, 50.0, 60.0, 160.0])
-NOTHING = {"half_body": 0.0, "scale": 0.0, "rotation_probability": 0.0, "flip": 0.0}
+NOTHING = {"half_body": 0.0, "scale": 0.0, "rotation_probability": 0.0, "flip": 0.0, "shift": 0.0}
 # Upper body on the left half of the box, lower body on the right.
 POINTS = np.stack([np.where(UPPER, 110.0, 140.0) + np.arange(17) / 4, 60.0 + 9 * np.arange(17)], axis=1)
 
@@ -23,6 +23,10 @@ def draw(seed: int, annotated: np.ndarray | None = None, box_scale: float = 1.25
     given = np.ones(17, dtype=bool) if annotated is None else annotated
     config = AugmentConfig(**{**NOTHING, **settings})
     return random_crop(np.random.default_rng(seed), BOX, POINTS, given, COCO, config, HW, box_scale)
+
+
+def centre(drawn: CropDraw) -> np.ndarray:
+    return drawn.region_xywh[:2] + drawn.region_xywh[2:] / 2
 
 
 def test_with_everything_off_it_is_the_crop_of_evaluation() -> None:
@@ -43,14 +47,51 @@ def test_the_same_seed_draws_the_same() -> None:
 
 def test_switching_one_off_does_not_change_the_others() -> None:
     for seed in range(20):
-        every = draw(seed, scale=0.35, rotation_probability=0.6, flip=0.5)
+        every = draw(seed, scale=0.35, rotation_probability=0.6, flip=0.5, shift=0.5)
         assert draw(seed, scale=0.35, flip=0.5).flip == every.flip
-        assert np.array_equal(draw(seed, scale=0.35).region_xywh, every.region_xywh)
+        assert np.array_equal(draw(seed, scale=0.35, shift=0.5).region_xywh, every.region_xywh)
         assert draw(seed, rotation_probability=0.6).rotation == every.rotation
+        room = np.maximum(every.region_xywh[2:] - BOX[2:], 0) / 2  # another scale leaves other room for the same draw
+        share = (centre(draw(seed, shift=0.5)) - 130) / [45, 20]
+        np.testing.assert_allclose(centre(every) - 130, share * room, atol=1e-9)
+
+
+def test_without_the_shift_every_draw_is_that_of_before_there_was_one() -> None:
+    drawn = draw(7, **AugmentConfig().model_dump() | {"half_body": 0.0, "shift": 0.0})
+    rng = np.random.default_rng(7)
+    rng.random(2)  # half body
+    height = 200 * np.clip(1 + 0.35 * rng.standard_normal(), 0.65, 1.35)
+    turned, angle = rng.random() < 0.6, 45 * rng.standard_normal()
+    assert drawn.region_xywh[3] == pytest.approx(height)
+    assert drawn.rotation == (np.clip(angle, -90, 90) if turned else 0.0)
+    assert drawn.flip == (rng.random() < 0.5)
+    np.testing.assert_allclose(centre(drawn), [130.0, 130.0])
+
+
+def test_the_shift_is_a_share_of_the_room_around_the_box() -> None:
+    # BOX is 60 x 160 about (130, 130); its crop, 150 x 200, leaves 45 pixels left and right, 20 above and below.
+    offsets = np.array([centre(draw(seed, shift=1.0)) - 130 for seed in range(400)])
+    for share in (0.5, 0.25):
+        halved = [centre(draw(seed, shift=share)) - 130 for seed in range(400)]
+        np.testing.assert_allclose(halved, share * offsets, atol=1e-9)
+    inside = offsets / [45, 20]
+    assert 0.98 < np.abs(inside).max() < 1
+    np.testing.assert_allclose(inside.mean(axis=0), 0, atol=0.09)
+    np.testing.assert_allclose(inside.std(axis=0), 3**-0.5, atol=0.04)  # uniform between -1 and 1
+    assert abs(np.corrcoef(inside.T)[0, 1]) < 0.15
+    assert {tuple(draw(seed, shift=1.0).region_xywh[2:]) for seed in range(5)} == {(150.0, 200.0)}
+
+
+def test_a_crop_without_room_is_not_shifted() -> None:
+    # 0.4 x (120 x 160): narrower and lower than the box.
+    for seed in range(10):
+        np.testing.assert_allclose(centre(draw(seed, box_scale=0.4, shift=1.0)), [130, 130])
+        assert np.abs(centre(draw(seed, box_scale=1.0, shift=1.0)) - 130)[1] == pytest.approx(0, abs=1e-9)
+    assert np.abs(centre(draw(0, box_scale=1.0, shift=1.0)) - 130)[0] > 1
 
 
 def test_scales_and_rotations_have_their_spread_and_bounds() -> None:
-    drawn = [draw(seed, **AugmentConfig().model_dump() | {"half_body": 0.0}) for seed in range(600)]
+    drawn = [draw(seed, **AugmentConfig().model_dump() | {"half_body": 0.0, "shift": 0.0}) for seed in range(600)]
     scale = np.array([one.region_xywh[3] for one in drawn]) / 200
     assert (scale.min(), scale.max()) == pytest.approx((0.65, 1.35))
     assert 0.25 < np.mean((scale > 0.66) & (scale < 0.9)) + np.mean((scale > 1.1) & (scale < 1.34)) < 0.55
@@ -59,7 +100,7 @@ def test_scales_and_rotations_have_their_spread_and_bounds() -> None:
     assert np.abs(rotation).max() == 90
     assert 30 < np.std(rotation[rotation != 0]) < 50
     assert 0.44 < np.mean([one.flip for one in drawn]) < 0.56
-    centres = np.array([one.region_xywh[:2] + one.region_xywh[2:] / 2 for one in drawn])
+    centres = np.array([centre(one) for one in drawn])
     np.testing.assert_allclose(centres, np.broadcast_to([130.0, 130.0], centres.shape))
 
 
