@@ -129,18 +129,31 @@ def keypoint_confidence(output: PoseOutput, kind: KeypointScore) -> NDArray[np.f
 def predicted_tracks(
     people: Sequence[PersonFrame], poses: Poses, videos: tuple[Video, ...], skeleton: Skeleton
 ) -> TrackSet:
-    """Poses as tracks of ``videos``: under the annotation's track id, or, from detections, numbered in each frame."""
+    """Poses as tracks of ``videos``: under the annotation's track id, or the detection's.
+
+    Detections without an id, or with one that somebody else in the frame has, are numbered in each frame: from 0, or
+    behind the video's largest id.
+    """
     named = {video.name: video for video in videos}
+    first_free: dict[str, int] = {}
+    for person in people:
+        if person.detected_id is not None:
+            name = person.video.name
+            first_free[name] = max(first_free.get(name, 0), person.detected_id + 1)
     grouped: dict[tuple[str, int], list[int]] = {}
     in_frame: dict[tuple[str, int], int] = {}
+    taken: set[tuple[str, int, int]] = set()
     for number, person in enumerate(people):
+        name, frame = person.video.name, person.frame
         if person.track is not None:
             track_id = person.track.track_id
+        elif person.detected_id is not None and (name, frame, person.detected_id) not in taken:
+            track_id = person.detected_id
+            taken.add((name, frame, track_id))
         else:
-            place = (person.video.name, person.frame)
-            track_id = in_frame.get(place, 0)
-            in_frame[place] = track_id + 1
-        grouped.setdefault((person.video.name, track_id), []).append(number)
+            track_id = in_frame.get((name, frame), first_free.get(name, 0))
+            in_frame[name, frame] = track_id + 1
+        grouped.setdefault((name, track_id), []).append(number)
     # A video read a second time is another object, and writers know videos by identity.
     tracks = [_track(named[name], track_id, rows, people, poses) for (name, track_id), rows in sorted(grouped.items())]
     return TrackSet(skeleton, videos, tuple(tracks))

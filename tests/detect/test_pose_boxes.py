@@ -1,0 +1,70 @@
+"""Boxes from the poses before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posegraph.data.people import FramePoses
+from posegraph.detect.pose_boxes import PATIENCE, PoseBoxes, box_of_pose
+
+HW = (100, 200)
+SQUARE = np.array([[50.0, 40.0], [70.0, 40.0], [50.0, 60.0], [70.0, 60.0]])
+
+
+def poses(points: np.ndarray, scores: list[float], track_id: int = 3) -> FramePoses:
+    return FramePoses(
+        np.array([track_id]), np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([0.8]), points[None], np.array([scores])
+    )
+
+
+def test_the_box_is_the_extent_of_the_confident_joints_enlarged() -> None:
+    assert box_of_pose(SQUARE, np.full(4, 0.9)) == pytest.approx([47, 37, 26, 26])  # 20 x 1.3
+    far = np.vstack([SQUARE, [[190.0, 5.0]]])
+    assert box_of_pose(far, np.array([0.9, 0.9, 0.9, 0.9, 0.1])) == pytest.approx([47, 37, 26, 26])
+
+
+def test_too_few_confident_joints_say_nothing() -> None:
+    ten = np.tile(SQUARE, (3, 1))[:10]
+    scores = np.zeros(10)
+    scores[:2] = 0.9
+    assert box_of_pose(ten, scores) is None
+    scores[2] = 0.9  # three of ten are more than a quarter
+    assert box_of_pose(ten, scores) is not None
+    assert box_of_pose(SQUARE[:1], np.ones(1)) is None
+    assert box_of_pose(np.tile(SQUARE[:1], (4, 1)), np.ones(4)) is None  # no area
+    assert box_of_pose(np.full((4, 2), np.nan), np.ones(4)) is None
+
+
+def test_a_person_keeps_id_and_score() -> None:
+    follow = PoseBoxes()
+    people = follow(poses(SQUARE, [0.9] * 4), HW)
+    assert (people.track_ids.tolist(), people.scores.tolist()) == ([3], [0.8])
+    assert people.boxes_xywh[0] == pytest.approx([47, 37, 26, 26])
+    assert follow.sure(3)
+
+
+def test_a_lost_pose_keeps_the_last_box_for_a_while() -> None:
+    follow = PoseBoxes()
+    faint = poses(SQUARE, [0.1] * 4)
+    for _ in range(PATIENCE - 1):
+        assert follow(faint, HW).boxes_xywh.tolist() == [[1, 2, 3, 4]]
+        assert not follow.sure(3)
+    assert len(follow(faint, HW).track_ids) == 0
+
+
+def test_one_good_pose_starts_the_patience_anew() -> None:
+    follow = PoseBoxes()
+    for _ in range(3):
+        for _ in range(PATIENCE - 1):
+            follow(poses(SQUARE, [0.1] * 4), HW)
+        assert len(follow(poses(SQUARE, [0.9] * 4), HW).track_ids) == 1
+
+
+def test_who_left_the_image_ends_at_once() -> None:
+    assert len(PoseBoxes()(poses(SQUARE + np.array([200.0, 0.0]), [0.9] * 4), HW).track_ids) == 0
+    assert len(PoseBoxes()(poses(SQUARE + np.array([140.0, 0.0]), [0.9] * 4), HW).track_ids) == 1  # partly inside
+
+
+def test_nobody() -> None:
+    assert PoseBoxes()(FramePoses.nobody(4), HW).boxes_xywh.shape == (0, 4)
