@@ -15,7 +15,7 @@ from posegraph.data.video import FrameReader, Image
 from posegraph.errors import PoseGraphError
 from posegraph.geometry import fit_aspect, image_to_crop, scale_box, transform
 from posegraph.skeleton import Skeleton
-from posegraph.visualize import VideoWriter, draw_pose, filmstrip, person_color, tiles, write_png
+from posegraph.visualize import Figure, VideoWriter, draw_pose, filmstrip, person_color, tiles, write_png
 
 
 def write_overlays(predictions: TrackSet, data: str | Path, images: str | Path | None, out: str | Path) -> list[Path]:
@@ -118,17 +118,20 @@ def by_frame(tracks: TrackSet) -> dict[tuple[str, int], list[tuple[PersonTrack, 
 
 def draw_people(image: Image, people: list[tuple[PersonTrack, int]], skeleton: Skeleton) -> Image:
     """A copy of the frame with everybody's pose; unannotated and never-scored joints are left out."""
+    canvas = image.copy()
     for number, (track, row) in enumerate(people):
         confidence = track.keypoint_scores[row]
-        image = draw_pose(
-            image,
+        figure = Figure.of(
             drawn_keypoints(track, row, skeleton),
             skeleton,
+            len(canvas),
             confidence=None if np.isnan(confidence).all() else confidence,
             seen=track.visibility[row] != 0,
             color=person_color(number) if len(people) > 1 else None,
         )
-    return image
+        if figure is not None:
+            figure.paint(canvas)
+    return canvas
 
 
 def drawn_keypoints(track: PersonTrack, row: int, skeleton: Skeleton) -> NDArray[np.float64]:

@@ -115,21 +115,32 @@ def _by_video(tracks: TrackSet) -> dict[str, list[PersonTrack]]:
 
 
 def _frame_of_truth(truth: Video, predicted: Video) -> NDArray[np.int64]:
-    """``[F]`` frame of the ground truth that each frame of the predictions is."""
+    """``[F]`` frame of the ground truth that each frame of the predictions is, by image id, else by image name."""
     advice = "list every image of the video in the predictions, with people or without"
     if truth.num_frames != predicted.num_frames:
         raise PoseGraphError(
             f"{predicted.source}: video {truth.name!r} has {predicted.num_frames} frames, expected "
             f"{truth.num_frames} as in {truth.source}; {advice}"
         )
-    place = {image_id: frame for frame, image_id in enumerate(truth.image_ids.tolist())}
-    for frame, image_id in enumerate(predicted.image_ids.tolist()):
-        if image_id not in place:
+    place: dict[int | str, int] = {image_id: frame for frame, image_id in enumerate(truth.image_ids.tolist())}
+    wanted: list[int | str] = predicted.image_ids.tolist()
+    by_name: dict[int | str, int] = {_name(file): frame for frame, file in enumerate(truth.frame_files)}
+    names: list[int | str] = [_name(file) for file in predicted.frame_files]
+    if not place.keys() >= set(wanted) and len(by_name) == len(set(names)) and by_name.keys() == set(names):
+        # Poses of images of which nobody had told the ids.
+        place, wanted = by_name, names
+    for frame, image in enumerate(wanted):
+        if image not in place:
             raise PoseGraphError(
-                f"{predicted.source}: image {image_id} ({predicted.frame_files[frame]}) of video {truth.name!r} is "
-                f"not in {truth.source}; expected the same image ids; {advice}"
+                f"{predicted.source}: image {image} ({predicted.frame_files[frame]}) of video {truth.name!r} is "
+                f"not in {truth.source}; expected the same image ids, or the same image names; {advice}"
             )
-    return np.array([place[image_id] for image_id in predicted.image_ids.tolist()], dtype=np.int64)
+    return np.array([place[image] for image in wanted], dtype=np.int64)
+
+
+def _name(file: str) -> str:
+    """An image's name without its folder."""
+    return file.rpartition("/")[2]
 
 
 def _people(tracks: list[PersonTrack], frame_of_truth: NDArray[np.int64], num_joints: int) -> People:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posegraph.visualize.frame import letterbox
 from posegraph.visualize.text import put_text, text_mask
 
 Image = NDArray[np.uint8]
 
 _PAPER = (255, 255, 255)
 _INK = (40, 40, 40)
+_EMPTY = (235, 235, 235)
 
 
 def filmstrip(rows: Sequence[Sequence[Image]], row_titles: Sequence[str], column_titles: Sequence[str]) -> Image:
@@ -48,7 +49,7 @@ def filmstrip(rows: Sequence[Sequence[Image]], row_titles: Sequence[str], column
         put_text(page, title, gap, y + (height - line) // 2, size, _INK)
         for column, image in enumerate(images):
             x = left + column * (width + gap)
-            page[y : y + height, x : x + width] = _fit(image, height, width)
+            page[y : y + height, x : x + width] = letterbox(image, height, width, _EMPTY)
     return page
 
 
@@ -78,16 +79,5 @@ def tiles(images: Sequence[Image], titles: Sequence[str], columns: int, width: i
     for number, (image, title) in enumerate(zip(images, titles, strict=True)):
         y, x = gap + (number // columns) * step_y, gap + (number % columns) * step_x
         put_text(page[:, : x + width], title, x, y, size, _INK)
-        page[y + line : y + line + height, x : x + width] = _fit(image, height, width)
+        page[y + line : y + line + height, x : x + width] = letterbox(image, height, width, _EMPTY)
     return page
-
-
-def _fit(image: Image, height: int, width: int) -> Image:
-    """The whole image, scaled to touch the cell's edges, centred on light grey."""
-    scale = min(height / image.shape[0], width / image.shape[1])
-    new_w, new_h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    smaller = cv2.resize(image, (new_w, new_h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    cell: Image = np.full((height, width, 3), 235, dtype=np.uint8)
-    y, x = (height - new_h) // 2, (width - new_w) // 2
-    cell[y : y + new_h, x : x + new_w] = smaller
-    return cell

@@ -1,7 +1,11 @@
-"""One person's pose over a frame."""
+"""One person's pose over a frame.
+
+# J joints, B bones
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +15,7 @@ from numpy.typing import NDArray
 
 from posegraph.skeleton import Skeleton
 from posegraph.visualize.colors import CENTRE, Color, bone_colors, joint_colors
-from posegraph.visualize.text import put_label
+from posegraph.visualize.text import Label
 
 LOW_CONFIDENCE = 0.3
 """Joints below are drawn hollow, their bones dashed."""
@@ -19,6 +23,8 @@ LOW_CONFIDENCE = 0.3
 Image = NDArray[np.uint8]
 Points = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+_Fixed = tuple[int, int]
+"""A point in OpenCV's fixed-point numbers."""
 
 _SUBPIXEL_BITS = 4
 _FARTHEST_PX = 1e5
@@ -34,29 +40,127 @@ class _Pen:
     bone: int
     dot: float
     rim: int
-    text: float
+    text: int
 
     @classmethod
-    def of(cls, points: Points) -> _Pen:
+    def of(cls, points: Points, image_height: int) -> _Pen:
         extent = float(np.ptp(points, axis=0).max())
-        bone = int(np.clip(round(extent / 100), 1, 6))
+        # Beyond full HD, what is seen of a picture is smaller than its pixels say.
+        finer = max(1.0, image_height / 1080)
+        bone = int(np.clip(round(extent / 100), 1, round(6 * finer)))
         return cls(
             bone=bone,
-            dot=float(np.clip(extent / 75, 1.5, 7)),
+            dot=float(np.clip(extent / 75, 1.5, 7 * finer)),
             rim=1 if bone < 4 else 2,
-            text=float(np.clip(extent / 16, 11, 18)),
+            text=round(float(np.clip(extent / 16, np.clip(image_height / 30, 8, 11), 18 * finer))),
         )
 
 
 @dataclass(frozen=True, eq=False)
-class _Figure:
-    """What is drawn where: ``points [J, 2]``; which joints are ``drawn [J]`` at all and which are ``sure [J]``."""
+class Figure:
+    """A person as drawn: what is where, how sure, and in which colours. Made by :meth:`of`.
+
+    Fields:
+        points: ``[J, 2]`` image pixels.
+        drawn: ``[J]``, the joints that have a position.
+        sure: ``[J]``; other joints are hollow, and their bones dashed.
+        bones: ``B`` pairs of joints.
+        bone_colors: ``B`` colours.
+        joint_colors: ``J`` colours.
+        label_color: Behind the label.
+        pen: Widths.
+    """
 
     points: Points
     drawn: Flags
     sure: Flags
     bones: tuple[tuple[int, int], ...]
+    bone_colors: list[Color]
+    joint_colors: list[Color]
+    label_color: Color
     pen: _Pen
+
+    @classmethod
+    def of(
+        cls,
+        keypoints_px: NDArray[Any],
+        skeleton: Skeleton,
+        image_height: int,
+        *,
+        confidence: NDArray[Any] | None = None,
+        seen: NDArray[Any] | None = None,
+        color: Color | None = None,
+    ) -> Figure | None:
+        """The figure of a pose, its arguments those of :func:`draw_pose`; None where no joint has a position."""
+        points = np.asarray(keypoints_px, dtype=np.float64)
+        drawn = np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])
+        if not drawn.any():
+            return None
+        points = np.clip(points, -_FARTHEST_PX, _FARTHEST_PX)
+        sure = np.ones(len(points), dtype=bool)
+        if confidence is not None:
+            sure &= np.asarray(confidence) >= LOW_CONFIDENCE
+        if seen is not None:
+            sure &= np.asarray(seen, dtype=bool)
+        return cls(
+            points=points,
+            drawn=drawn,
+            sure=sure,
+            bones=skeleton.bone_rows,
+            bone_colors=bone_colors(skeleton) if color is None else [color] * len(skeleton.bones),
+            joint_colors=joint_colors(skeleton),
+            label_color=color or CENTRE,
+            pen=_Pen.of(points[drawn], image_height),
+        )
+
+    def paint(self, canvas: Image) -> None:
+        """Draw bones and joints into ``[H, W, 3]`` in place, on a rim that darkens what is under them."""
+        left, top, right, bottom = self._region(canvas)
+        if left >= right or top >= bottom:
+            return
+        region = canvas[top:bottom, left:right]
+        at = [_fixed(point) for point in (self.points - (left, top)).tolist()]
+        dark, black = region.copy(), (0, 0, 0)
+        self._paint_bones(dark, at, [black] * len(self.bones), self.pen.bone + 2 * self.pen.rim)
+        for row in np.flatnonzero(self.drawn).tolist():
+            _circle(dark, at[row], self.pen.dot + self.pen.rim, black, cv2.FILLED)
+        cv2.addWeighted(region, 1 - _HALO, dark, _HALO, 0, dst=region)
+        self._paint_bones(region, at, self.bone_colors, self.pen.bone)
+        self._paint_joints(region, at)
+
+    def label(self, text: str, image_hw: tuple[int, int]) -> Label:
+        """``text`` above the person, inside the image."""
+        drawn = self.points[self.drawn]
+        x, y = drawn[drawn[:, 1].argmin()].tolist()
+        return Label.above(text, x, y - 2 * self.pen.dot - 3, self.pen.text, self.label_color, image_hw)
+
+    def _region(self, canvas: Image) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the part of the canvas that the figure reaches into."""
+        drawn, margin = self.points[self.drawn], math.ceil(self.pen.dot) + self.pen.bone + 2 * self.pen.rim + 1
+        low, high = np.floor(drawn.min(axis=0)) - margin, np.ceil(drawn.max(axis=0)) + margin
+        limit = (canvas.shape[1], canvas.shape[0])
+        left, top = np.clip(low, 0, limit).astype(int).tolist()
+        right, bottom = np.clip(high, 0, limit).astype(int).tolist()
+        return left, top, right, bottom
+
+    def _paint_bones(self, canvas: Image, at: list[_Fixed], colors: list[Color], thickness: int) -> None:
+        for (first, second), color in zip(self.bones, colors, strict=True):
+            if not (self.drawn[first] and self.drawn[second]):
+                continue
+            if self.sure[first] and self.sure[second]:
+                _line(canvas, at[first], at[second], color, thickness)
+            else:
+                _dashed_line(canvas, at[first], at[second], color, thickness, 4 * self.pen.bone + 3)
+
+    def _paint_joints(self, canvas: Image, at: list[_Fixed]) -> None:
+        pen = self.pen
+        for row in np.flatnonzero(self.drawn).tolist():
+            color = self.joint_colors[row]
+            if self.sure[row]:
+                _circle(canvas, at[row], pen.dot, color, cv2.FILLED)
+            else:
+                _circle(canvas, at[row], pen.dot, (255, 255, 255), cv2.FILLED)
+                _circle(canvas, at[row], pen.dot, color, max(1, pen.bone // 2))
 
 
 def draw_pose(
@@ -80,83 +184,34 @@ def draw_pose(
         color: The person's own colour, for bones and label where several people are drawn; joints keep their side's.
         label: Written above the person.
     """
-    points = np.asarray(keypoints_px, dtype=np.float64)
-    drawn = np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])
     canvas = image_bgr.copy()
-    if not drawn.any():
-        return canvas
-    points = np.clip(points, -_FARTHEST_PX, _FARTHEST_PX)
-    sure = np.ones(len(points), dtype=bool)
-    if confidence is not None:
-        sure &= np.asarray(confidence) >= LOW_CONFIDENCE
-    if seen is not None:
-        sure &= np.asarray(seen, dtype=bool)
-    pen = _Pen.of(points[drawn])
-    figure = _Figure(points, drawn, sure, skeleton.bone_rows, pen)
-    _darken_under(canvas, figure)
-    own = None if color is None else [color] * len(skeleton.bones)
-    _draw_bones(canvas, figure, own or bone_colors(skeleton), pen.bone)
-    _draw_joints(canvas, figure, joint_colors(skeleton))
-    if label is not None:
-        top = points[drawn][points[drawn][:, 1].argmin()]
-        put_label(canvas, label, top[0], top[1] - 2 * pen.dot - 3, pen.text, color or CENTRE)
+    figure = Figure.of(keypoints_px, skeleton, len(canvas), confidence=confidence, seen=seen, color=color)
+    if figure is not None:
+        figure.paint(canvas)
+        if label is not None:
+            figure.label(label, (canvas.shape[0], canvas.shape[1])).paint(canvas)
     return canvas
 
 
-def _darken_under(canvas: Image, figure: _Figure) -> None:
-    """Darken a rim around everything that will be drawn, in place."""
-    mask: Image = np.zeros(canvas.shape[:2], dtype=np.uint8)
-    white = (255, 255, 255)
-    _draw_bones(mask, figure, [white] * len(figure.bones), figure.pen.bone + 2 * figure.pen.rim)
-    for point in figure.points[figure.drawn]:
-        _circle(mask, point, figure.pen.dot + figure.pen.rim, white, cv2.FILLED)
-    x, y, width, height = cv2.boundingRect(mask)
-    under = canvas[y : y + height, x : x + width]
-    under[:] = under * (1 - _HALO * mask[y : y + height, x : x + width, None] / 255.0)
-
-
-def _draw_bones(canvas: Image, figure: _Figure, colors: list[Color], thickness: int) -> None:
-    dash = 4.0 * figure.pen.bone + 3.0
-    for (first, second), color in zip(figure.bones, colors, strict=True):
-        if not (figure.drawn[first] and figure.drawn[second]):
-            continue
-        start, end = figure.points[first], figure.points[second]
-        if figure.sure[first] and figure.sure[second]:
-            _line(canvas, start, end, color, thickness)
-        else:
-            _dashed_line(canvas, start, end, color, thickness, dash)
-
-
-def _draw_joints(canvas: Image, figure: _Figure, colors: list[Color]) -> None:
-    pen = figure.pen
-    for row in np.flatnonzero(figure.drawn):
-        centre = figure.points[row]
-        if figure.sure[row]:
-            _circle(canvas, centre, pen.dot, colors[row], cv2.FILLED)
-        else:
-            _circle(canvas, centre, pen.dot, (255, 255, 255), cv2.FILLED)
-            _circle(canvas, centre, pen.dot, colors[row], max(1, pen.bone // 2))
-
-
-def _dashed_line(canvas: Image, start: Points, end: Points, color: Color, thickness: int, dash: float) -> None:
-    length = min(float(np.hypot(*(end - start))), 2000.0)
+def _dashed_line(canvas: Image, start: _Fixed, end: _Fixed, color: Color, thickness: int, dash_px: int) -> None:
+    length_px = min(math.hypot(end[0] - start[0], end[1] - start[1]) / 2**_SUBPIXEL_BITS, 2000.0)
     # An odd number of equal pieces, every other one drawn, so that both ends are drawn.
-    pieces = 2 * int(length / (2.0 * dash)) + 1
-    at = np.linspace(0.0, 1.0, pieces + 1)[:, None] * (end - start) + start
+    pieces = 2 * int(length_px / (2 * dash_px)) + 1
+    at = [(start[0] + (end[0] - start[0]) * n // pieces, start[1] + (end[1] - start[1]) * n // pieces)
+          for n in range(pieces + 1)]  # fmt: skip
     for piece in range(0, pieces, 2):
         _line(canvas, at[piece], at[piece + 1], color, thickness)
 
 
-def _line(canvas: Image, start: Points, end: Points, color: Color, thickness: int) -> None:
-    cv2.line(canvas, _fixed(start), _fixed(end), color, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+def _line(canvas: Image, start: _Fixed, end: _Fixed, color: Color, thickness: int) -> None:
+    cv2.line(canvas, start, end, color, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _circle(canvas: Image, centre: Points, radius: float, color: Color, thickness: int) -> None:
-    scaled = round(radius * 2**_SUBPIXEL_BITS)
-    cv2.circle(canvas, _fixed(centre), scaled, color, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+def _circle(canvas: Image, centre: _Fixed, radius_px: float, color: Color, thickness: int) -> None:
+    cv2.circle(canvas, centre, round(radius_px * 2**_SUBPIXEL_BITS), color, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _fixed(point: Points) -> tuple[int, int]:
-    """OpenCV's fixed-point coordinates."""
-    x, y = np.round(point * 2**_SUBPIXEL_BITS).astype(int).tolist()
-    return x, y
+def _fixed(point: list[float]) -> _Fixed:
+    # A joint without a position is never drawn.
+    x, y = (0.0 if value != value else value for value in point)
+    return round(x * 2**_SUBPIXEL_BITS), round(y * 2**_SUBPIXEL_BITS)

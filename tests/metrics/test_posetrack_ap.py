@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,12 +161,23 @@ def test_predictions_must_have_every_video_frame_and_the_same_joints() -> None:
         posetrack_ap(annotated, TrackSet(PAIR, (other,), ()))
     with pytest.raises(PoseGraphError, match=r"video 'clip' has 3 frames, expected 2 .*list every image"):
         posetrack_ap(annotated, tracks([], num_frames=3))
-    renamed = video(2)
+    renamed = replace(video(2), frame_files=("000000.jpg", "000007.jpg"))
     renamed.image_ids[1] = 7
-    with pytest.raises(PoseGraphError, match=r"image 7 \(000001\.jpg\) of video 'clip' is not in .*same image ids"):
+    with pytest.raises(PoseGraphError, match=r"image 7 \(000007\.jpg\) of video 'clip' is not in .*same image ids"):
         posetrack_ap(annotated, TrackSet(PAIR, (renamed,), ()))
     with pytest.raises(PoseGraphError, match=r"found the joints of 'coco17', expected .*'pair'"):
         posetrack_ap(annotated, TrackSet(Skeleton.load("coco17"), (video(2),), ()))
+
+
+def test_images_of_other_ids_are_told_by_their_names() -> None:
+    annotated = tracks([(0, [(0, 0), None], [NAN, NAN]), (1, [(50, 0), None], [NAN, NAN])], num_frames=2)
+    turned = replace(video(2), frame_files=("elsewhere/000001.jpg", "elsewhere/000000.jpg"))
+    turned.image_ids[:] = [0, 1]
+    people: list[Person] = [(0, [(50, 0), None], [1, NAN]), (1, [(0, 0), None], [1, NAN])]
+    found = tracks(people, num_frames=2)
+    moved = tuple(replace(one, video=turned) for one in found)
+    assert posetrack_ap(annotated, TrackSet(PAIR, (turned,), moved)).ap["A"] == 100
+    assert posetrack_ap(annotated, found).ap["A"] == 0
 
 
 # --- a second implementation, in plain loops, for random inputs -------------------------------------------------
