@@ -36,7 +36,7 @@ PEOPLE, FRAMES = 4, 8
 WANTED = {"ncstr-b": 20.0}
 CLOSE = 1e-5
 FROZEN = ("training.backbone_lr_scale=0", "loss.heatmap=0", "training.accelerator=cpu", "data.workers=0")
-PLAIN = tuple(f"augment.{name}=0" for name in ("half_body", "scale", "rotation_probability", "flip"))
+PLAIN = tuple(f"augment.{name}=0" for name in ("half_body", "scale", "rotation_probability", "flip", "shift"))
 
 
 class Training:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from posegraph.errors import PoseGraphError
-from posegraph.models.base import PoseModel
 from posegraph.nn.branch import Branch
 
 
-def compile_stages(model: PoseModel) -> None:
+def compile_stages(model: nn.Module) -> None:
     """Have every stage that takes plain tensors compiled when it is first called; PyG's ``Data`` stays outside.
 
     Done in place: parameters keep their names. The backbone is one stage, not a stage for each block: blocks differ in
@@ -27,8 +27,10 @@ def compile_stages(model: PoseModel) -> None:
 
 
 @contextmanager
-def compile_faults() -> Iterator[None]:
-    """Turn the compiler's failure into a :class:`PoseGraphError`."""
+def compile_faults(
+    option: str = "training.compile", otherwise: str = "train with training.compile=false"
+) -> Iterator[None]:
+    """Turn the compiler's failure into a :class:`PoseGraphError`: what asked for it, and what to do without."""
     from torch._dynamo.exc import TorchDynamoException  # slow to import; only runs that compile need it
 
     try:
@@ -37,6 +39,6 @@ def compile_faults() -> Iterator[None]:
         lines = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {lines[0][:120] if lines else 'no reason given'}"
         raise PoseGraphError(
-            f"training.compile: torch.compile failed ({reason}); it needs a C++ compiler on the CPU and Triton on a "
-            "GPU; install these, or train with training.compile=false"
+            f"{option}: torch.compile failed ({reason}); it needs a C++ compiler on the CPU and Triton on a GPU; "
+            f"install these, or {otherwise}"
         ) from error

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch_geometric.data import Batch
 
 from posegraph.config import RunConfig
+from posegraph.engine.blank_clips import blank_clips
 from posegraph.engine.module import PoseTraining
-from posegraph.graph import AddSkeletonHops, AddTemporalChains, ClipData
+from posegraph.graph import ClipData
 from posegraph.models.build import model_from_config
 from posegraph.skeleton import Skeleton
 
@@ -56,10 +56,10 @@ def estimate_memory(config: RunConfig, skeleton: Skeleton) -> MemoryEstimate:
     subtracted.
     """
     fake = FakeTensorMode(allow_non_fake_inputs=True)
-    module = _fake_module(config, skeleton, fake)
+    module = fake_training(config, skeleton, fake)
     weights = sum(_bytes(tensor) for tensor in (*module.model.parameters(), *module.model.buffers()))
     learning = sum(_bytes(parameter) for parameter in module.parameters() if parameter.requires_grad)
-    clips = _clips(config, skeleton, fake)
+    clips = blank_clips(config.model, skeleton, config.training.batch_size).apply(fake.from_tensor)
     activations, recomputed = _kept(module, clips, fake), 0
     if config.training.checkpoint_blocks and (blocks := _learning_blocks(module)):
         module.model.backbone.vit.set_grad_checkpointing(False)
@@ -68,7 +68,8 @@ def estimate_memory(config: RunConfig, skeleton: Skeleton) -> MemoryEstimate:
     return MemoryEstimate(weights, learning, 2 * learning, ema, activations, recomputed)
 
 
-def _fake_module(config: RunConfig, skeleton: Skeleton, fake: FakeTensorMode) -> PoseTraining:
+def fake_training(config: RunConfig, skeleton: Skeleton, fake: FakeTensorMode) -> PoseTraining:
+    """The run's module on fake tensors of the CPU, never compiled."""
     eager = config.model_copy(update={"training": config.training.model_copy(update={"compile": False})})
     with torch.device("meta"):
         model = model_from_config(config.model, skeleton)
@@ -76,22 +77,6 @@ def _fake_module(config: RunConfig, skeleton: Skeleton, fake: FakeTensorMode) ->
     with fake:
         # On the meta device autocast does nothing; fake tensors of the CPU take its part.
         return module.to_empty(device="cpu")
-
-
-def _clips(config: RunConfig, skeleton: Skeleton, fake: FakeTensorMode) -> ClipData:
-    num_frames, num_joints = config.model.clip_frames, skeleton.num_joints
-    clip = ClipData(
-        frames=torch.zeros(1, num_frames, 3, *config.model.input_hw),
-        num_nodes=num_frames * num_joints,
-        keypoints_norm=torch.zeros(1, num_joints, 2),
-        annotated=torch.ones(1, num_joints, dtype=torch.bool),
-        visibility=torch.ones(1, num_joints, dtype=torch.int8),
-        in_crop=torch.ones(1, num_joints, dtype=torch.bool),
-        counted=torch.ones(1, dtype=torch.bool),
-    )
-    clip = AddSkeletonHops(skeleton)(AddTemporalChains(num_frames, num_joints)(clip))
-    clips: ClipData = Batch.from_data_list([clip] * config.training.batch_size).apply(fake.from_tensor)
-    return clips
 
 
 def _kept(module: PoseTraining, clips: ClipData, fake: FakeTensorMode) -> int:
