@@ -186,6 +186,12 @@ def test_a_commented_line_becomes_an_override_when_uncommented(tmp_path: Path) -
     assert RunConfig.from_file(path) == RunConfig.from_preset("ncstr-tiny", ["model.depth=7"])
 
 
+def test_a_streams_size_range_holds_a_new_crop() -> None:
+    line = said("stream.size_range=[1.1, 1.3]")
+    assert "stream" in line
+    assert "size_range [1.1, 1.3] leaves out 1, the size of a new crop; give low <= 1 <= high" in line
+
+
 def test_plain_values_and_back() -> None:
     run = RunConfig.from_preset("ncstr-tiny", ["seed=7", "model.variant=local_only"])
     plain = run.to_dict()

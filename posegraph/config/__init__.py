@@ -7,6 +7,7 @@ from posegraph.config.stages import (
     DataConfig,
     EvaluationConfig,
     LossConfig,
+    StreamConfig,
     TrainingConfig,
     parse_frames,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "LossConfig",
     "ModelConfig",
     "RunConfig",
+    "StreamConfig",
     "TrainingConfig",
     "Variant",
     "commented_yaml",

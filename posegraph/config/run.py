@@ -15,7 +15,14 @@ from pydantic import Field, model_validator
 
 from posegraph.config.model import ModelConfig
 from posegraph.config.section import Section, option
-from posegraph.config.stages import AugmentConfig, DataConfig, EvaluationConfig, LossConfig, TrainingConfig
+from posegraph.config.stages import (
+    AugmentConfig,
+    DataConfig,
+    EvaluationConfig,
+    LossConfig,
+    StreamConfig,
+    TrainingConfig,
+)
 from posegraph.errors import PoseGraphError, did_you_mean
 from posegraph.validation import read_yaml, validated
 
@@ -33,6 +40,7 @@ class RunConfig(Section):
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    stream: StreamConfig = StreamConfig()
 
     @model_validator(mode="after")
     def _something_learns(self) -> RunConfig:

@@ -1,4 +1,4 @@
-"""Where clips come from, how they are varied, what is minimised, how it is trained and scored."""
+"""Where clips come from, how they are varied, what is minimised, how it is trained, scored and run as a stream."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ class AugmentConfig(Section):
     rotation_max: NotNegative = option(90.0, "bound of the rotation")
     rotation_probability: Share = option(0.6, "probability of a rotation")
     flip: Share = option(0.5, "probability of a horizontal flip")
+    shift: Share = option(
+        0.7, "largest shift of the crop in x and in y, a share of the room around the box, as stream.hysteresis"
+    )
 
     @model_validator(mode="after")
     def _range_is_ordered(self) -> AugmentConfig:
@@ -125,6 +128,29 @@ class EvaluationConfig(Section):
         "what ranks keypoints in AP: the node's v, the heatmap's peak, or their product; x box score [6]",
     )
     pck_alpha: PositiveReal = option(0.2, "threshold of PCK, a share of the skeleton's reference length")
+
+
+class StreamConfig(Section):
+    """How a stream looks at a person who moves (docs/streaming.md)."""
+
+    hysteresis: NotNegative = option(
+        0.6,
+        "a crop stays while its person's box is off its middle by at most this share of the room around the box (1: "
+        "until the box touches the crop's edge); 0: every frame has its own box's crop, and the past is encoded anew",
+    )
+    size_range: tuple[PositiveReal, PositiveReal] = option(
+        (0.85, 1.25), "and while the crop has between these times the size of the box's own crop"
+    )
+    lead: Share = option(0.25, "how far ahead of a moving person a new crop is placed at most, a share of that room")
+    batch_size: Positive = option(64, "crops of a backbone pass; more are encoded in several")
+    compile: bool = option(False, "run the model through torch.compile")
+
+    @model_validator(mode="after")
+    def _range_holds_one(self) -> StreamConfig:
+        low, high = self.size_range
+        if not low <= 1 <= high:
+            raise ValueError(f"size_range {[low, high]} leaves out 1, the size of a new crop; give low <= 1 <= high")
+        return self
 
 
 def parse_frames(text: str | None) -> tuple[int, int] | None:

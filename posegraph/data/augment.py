@@ -42,20 +42,24 @@ def random_crop(
     input_hw: tuple[int, int],
     box_scale: float,
 ) -> CropDraw:
-    """Half body, scale, rotation, flip, in this order.
+    """Half body, scale, rotation, flip, in this order, then the crop's shift.
 
-    Every number is drawn whether or not it is used, so that one setting does not shift the draws of the others.
+    The shift is not of spec section 11: a stream's crop stays where it is while the box moves in it, and shows people
+    off its middle. The box stays inside the crop, so upright people are shifted sideways more than up and down. Every
+    number is drawn whether or not it is used, so that one setting does not shift the draws of the others.
     """
     halve, upper = rng.random() < settings.half_body, rng.random() < 0.5
     low, high = settings.scale_range
     scale = float(np.clip(1 + settings.scale * rng.standard_normal(), low, high))
     turn, angle = rng.random() < settings.rotation_probability, settings.rotation * rng.standard_normal()
     flip = bool(rng.random() < settings.flip)
+    shift = settings.shift * rng.uniform(-1, 1, size=2)
     if halve and annotated.sum() > settings.half_body_joints:
         half = _half_body(keypoints_px, annotated, skeleton, upper)
         if half is not None:
             box_xywh, box_scale = half, settings.half_body_scale
     region = scale_box(fit_aspect(box_xywh, input_hw), box_scale * scale)
+    region[:2] += shift * np.maximum(region[2:] - box_xywh[2:], 0) / 2
     rotation = float(np.clip(angle, -settings.rotation_max, settings.rotation_max)) if turn else 0.0
     return CropDraw(region, rotation, flip)
 

@@ -248,7 +248,7 @@ class Recorder(torch.nn.Module):
 
 def test_training_and_evaluation_see_the_same_pixels(configure, trained: Path, synthetic: Path) -> None:
     config = configure()
-    nothing = AugmentConfig(half_body=0, scale=0, rotation_probability=0, flip=0)
+    nothing = AugmentConfig(half_body=0, scale=0, rotation_probability=0, flip=0, shift=0)
     config = config.model_copy(update={"augment": nothing})
     data = ClipDataModule(config, Skeleton.load("posetrack17"))
     training = data.dataset(data.train_tracks, train=True)

@@ -26,7 +26,7 @@ from posegraph.models.build import started_model
 from posegraph.skeleton import Skeleton
 
 Frozen = Callable[..., RunConfig]
-STILL = [f"augment.{name}=0" for name in ("half_body", "scale", "rotation_probability", "flip")]
+STILL = [f"augment.{name}=0" for name in ("half_body", "scale", "rotation_probability", "flip", "shift")]
 
 
 @pytest.fixture

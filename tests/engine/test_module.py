@@ -145,7 +145,8 @@ def test_two_batches_a_step_are_one_of_twice_the_size(
     # A key's bias adds the same to all logits of a query: its gradient is rounding alone, which AdamW makes a step of.
     found, expected = ({name: value for name, value in module.state_dict().items() if "in_proj_bias" not in name}
                        for module in (parts, whole))  # fmt: skip
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    # A hundredth of one step of AdamW: gradients near zero are scaled up, their rounding too.
+    torch.testing.assert_close(found, expected, rtol=0, atol=3e-6)
 
 
 def validation(module: PoseTraining, *batches: ClipData) -> tuple[float, float]:
