@@ -1,0 +1,1 @@
+"""Models for other runtimes: written, checked against the model, and opened again (docs/export.md)."""
