@@ -11,22 +11,7 @@ from .data_convert import convert
 from .data_index import index
 from .data_inspect import check, show
 from .output import emit_json, json_option, notice, progress_bar
-
-
-class Size(click.ParamType[tuple[int, int]]):
-    """``WxH`` in pixels."""
-
-    name = "WxH"
-
-    def convert(
-        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        width, _, height = value.lower().partition("x")
-        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-            self.fail(f"{value!r} is no size; give width and height in pixels, such as 320x240", param, ctx)
-        return int(width), int(height)
+from .size import Size
 
 
 @click.group()

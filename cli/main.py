@@ -1,4 +1,8 @@
-"""``posegraph``: the group of commands, and the one place where an error becomes a line and an exit status."""
+"""``posegraph``: the group of commands, and the one place where an error becomes a line and an exit status.
+
+0: done. 2: a mistake that the user can cure, or an input or output that failed. 3 (``predict`` alone): done, but for
+frames that could not be read. 130: stopped by Ctrl-C, and ``predict`` by a scheduler's signal, too.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +18,18 @@ import click
 from posegraph import __version__
 from posegraph.errors import PoseGraphError, SharedError
 
-FAULT = 2
-"""Exit status of a mistake the user can cure; click's own status for a wrong option."""
-
-STOPPED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+from .output import tell_error
+from .status import FAULT, STOPPED
 
 COMMANDS = {
     "demo": "posegraph_cli.demo:demo",
     "train": "posegraph_cli.train:train",
     "features": "posegraph_cli.features:features",
+    "predict": "posegraph_cli.predict:predict",
     "eval": "posegraph_cli.evaluate:evaluate",
     "score": "posegraph_cli.score:score",
+    "bench": "posegraph_cli.bench:bench",
+    "export": "posegraph_cli.export:export",
     "config": "posegraph_cli.config:config",
     "skeleton": "posegraph_cli.skeleton:skeleton",
     "data": "posegraph_cli.data:data",
@@ -56,7 +60,7 @@ def posegraph() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 done, 2 a mistake the user can cure, 130 stopped."""
+    """Run the command line and exit, with one of the statuses above."""
     _silence_libraries()
     try:
         status = posegraph.main(prog_name="posegraph", standalone_mode=False)
@@ -93,8 +97,7 @@ def _silence_libraries() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    # Whoever reads a log greps one line: file names and system messages may hold line breaks.
-    click.secho("error: " + " ".join(message.split()), fg="red", err=True)
+    tell_error(message)
     sys.exit(FAULT)
 
 

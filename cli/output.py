@@ -6,11 +6,15 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from posegraph.files import json_text, write_json
+
+if TYPE_CHECKING:
+    from posegraph.engine.predict_source import Progress
 
 STDOUT = "-"
 
@@ -72,6 +76,12 @@ def notice(message: str) -> None:
     click.echo(message, err=True)
 
 
+def tell_error(message: str) -> None:
+    """Tell the user what went wrong: one line on stderr."""
+    # Whoever reads a log greps one line: file names and system messages may hold line breaks.
+    click.secho("error: " + " ".join(message.split()), fg="red", err=True)
+
+
 @contextmanager
 def progress_bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     """Yield ``update(done, total)``; the bar is drawn on stderr and only on a terminal, unless not ``shown``."""
@@ -83,3 +93,51 @@ def progress_bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int]
     with Progress(*parts, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class FramesBar:
+    """A bar on stderr, on a terminal, over the frames of one video after the other; a context manager.
+
+    The name, frames done and in all, frames a second, people in the last frame, and the time that is left. It is called
+    with the progress; :meth:`hide` makes room for a line of text until the next call.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        parts = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]} frames/s"),
+            TextColumn("{task.fields[people]} people"),
+            TimeRemainingColumn(),
+        )
+        console = Console(stderr=True)
+        self._bars = Bars(*parts, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bars.add_task("", total=None, speed="-", people=0)
+        self._name: str | None = None
+
+    def __enter__(self) -> FramesBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.hide()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show the progress."""
+        if progress.name != self._name:
+            self._name = progress.name
+            self._bars.reset(self._task, description=progress.name, total=progress.num_frames)
+        self._bars.start()
+        found = self._bars.tasks[0].speed
+        speed = "-" if found is None else f"{found:.1f}"
+        self._bars.update(self._task, completed=progress.frames, speed=speed, people=progress.people)
+
+    def hide(self) -> None:
+        """Take the bar away."""
+        self._bars.stop()

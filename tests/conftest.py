@@ -20,3 +20,22 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("POSEGRAPH_TEST_DATA is not set: real data not at hand")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model that is small and fast, with random weights, whose poses depend on the past."""
+    import posegraph
+
+    torch.manual_seed(0)
+    model = posegraph.build_model(
+        "ncstr-tiny", skeleton="coco17", input_hw=(64, 48), embed_dim=32, depth=1, num_heads=2, node_channels=32,
+        deconv_channels=(16,), patch_size=8, attention_heads=4,
+    )  # fmt: skip
+    # An untrained decoder's heatmaps are near zero, and an untrained expert hands nothing back to the graph.
+    torch.nn.init.normal_(model.heatmap_head.final.weight, std=0.2)
+    for parameter in model.graph_parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    model.eval().save_pretrained(folder)
+    return folder

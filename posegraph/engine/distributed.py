@@ -147,3 +147,16 @@ def own_device() -> torch.device:
     started = launched()
     # A launcher may show every process its own GPU alone.
     return torch.device("cuda", 0 if started is None else started.environment.local_rank() % there)
+
+
+def named_device(name: str) -> torch.device:
+    """``auto`` (:func:`own_device`), ``cpu``, or ``cuda``: this process's GPU.
+
+    Raises:
+        PoseGraphError: ``cuda`` where torch sees no GPU.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    if name == "cuda" and not torch.cuda.device_count():
+        raise PoseGraphError("--device: cuda, but torch sees no GPU; see `posegraph env`, or use --device cpu")
+    return own_device()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from posegraph.config import RunConfig
 from posegraph.data.clips import annotated_people
@@ -57,8 +58,13 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
 
 def digest_of_weights(model: PoseModel) -> str:
     """SHA-256 of the backbone's and the decoder's tensors."""
+    return digest_of_modules(model.backbone, model.heatmap_head)
+
+
+def digest_of_modules(*modules: nn.Module) -> str:
+    """SHA-256 of these modules' tensors."""
     digest = hashlib.sha256()
-    for part in (model.backbone, model.heatmap_head):
+    for part in modules:
         for name, tensor in part.state_dict().items():
             if name.endswith("num_batches_tracked"):
                 continue  # Batch norm counts its batches; no feature depends on it.
