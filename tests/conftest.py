@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,14 @@ import torch
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores: with a thread pool each they would wait for one another.
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def fused_layers() -> Iterator[None]:
+    """Compiling and counting switch torch's fused layers off in the process; other tests compare to the last bit."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    yield
+    torch.backends.mha.set_fastpath_enabled(before)
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ class TrackFollower:
 
     def __init__(self, tracker: Tracker, first_id: int = 0, bridge: bool = False) -> None:
         self.tracker, self.first_id, self.bridge = tracker, first_id, bridge
-        self._poses = PoseBoxes()
+        self._poses = PoseBoxes(bounded=True)
         self._overlooked: set[int] = set()
 
     def follow(self, detected: People | None, last: FramePoses | None, image_hw: tuple[int, int]) -> People:

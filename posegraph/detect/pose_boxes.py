@@ -26,6 +26,12 @@ PATIENCE = 5
 GROWTH = 1.3
 """From the extent of the joints to the person's box: poseval's rule, which boxes without joints are read by too."""
 
+LARGEST_GROWTH = 1.2
+"""From one frame to the next, where a detector looks now and then: a pose that fails must not carry its box away."""
+
+LARGEST_STEP = 0.25
+"""Of the box's middle, likewise, as a share of its longer side."""
+
 
 def box_of_pose(
     keypoints_px: NDArray[np.float64], scores: NDArray[np.float64], min_keypoint_score: float = MIN_KEYPOINT_SCORE
@@ -43,10 +49,14 @@ class PoseBoxes:
 
     A person whose pose loses its confidence keeps the last box, and ends after ``PATIENCE`` such frames in a row; one
     whose box has left the image ends at once.
+
+    Args:
+        bounded: A box stays near the one before (``LARGEST_GROWTH``, ``LARGEST_STEP``). Not for one that starts as the
+            whole frame.
     """
 
-    def __init__(self, min_keypoint_score: float = MIN_KEYPOINT_SCORE) -> None:
-        self.min_keypoint_score = min_keypoint_score
+    def __init__(self, min_keypoint_score: float = MIN_KEYPOINT_SCORE, bounded: bool = False) -> None:
+        self.min_keypoint_score, self.bounded = min_keypoint_score, bounded
         self._unsure: Counter[int] = Counter()
 
     def __call__(self, last: FramePoses, image_hw: tuple[int, int]) -> People:
@@ -59,6 +69,8 @@ class PoseBoxes:
             if box is None:
                 box = last.boxes_xywh[row]
                 self._unsure[track_id] = unsure[track_id] + 1
+            elif self.bounded:
+                box = _near(box, last.boxes_xywh[row])
             if self._unsure[track_id] < PATIENCE and inside(box[None], image_hw)[0]:
                 rows.append(row)
                 boxes.append(box)
@@ -71,3 +83,13 @@ class PoseBoxes:
     def reset(self) -> None:
         """Forget everybody."""
         self._unsure.clear()
+
+
+def _near(box_xywh: NDArray[np.float64], before_xywh: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The box, as far as it may be from the one of the frame before."""
+    size_before = before_xywh[2:]
+    size = np.clip(box_xywh[2:], size_before / LARGEST_GROWTH, size_before * LARGEST_GROWTH)
+    middle_before = before_xywh[:2] + size_before / 2
+    farthest = LARGEST_STEP * size_before.max()
+    middle = middle_before + np.clip(box_xywh[:2] + box_xywh[2:] / 2 - middle_before, -farthest, farthest)
+    return np.concatenate([middle - size / 2, size])

@@ -68,3 +68,15 @@ def test_who_left_the_image_ends_at_once() -> None:
 
 def test_nobody() -> None:
     assert PoseBoxes()(FramePoses.nobody(4), HW).boxes_xywh.shape == (0, 4)
+
+
+def test_a_bounded_box_stays_near_the_one_before() -> None:
+    before = np.array([[50.0, 40.0, 20.0, 20.0]])
+    follow = PoseBoxes(bounded=True)
+    wild = poses(SQUARE * 3, [0.9] * 4)._replace(boxes_xywh=before)  # from 141, 111, with sides of 78
+    # Sides of 24, and the middle moved from (60, 50) by 5 in each axis.
+    assert follow(wild, HW).boxes_xywh[0] == pytest.approx([53, 43, 24, 24])
+    small = poses(SQUARE / 4 + 45.0, [0.9] * 4)._replace(boxes_xywh=before)  # middle (60, 57.5), sides of 6.5
+    assert follow(small, HW).boxes_xywh[0] == pytest.approx([60 - 25 / 3, 55 - 25 / 3, 50 / 3, 50 / 3])
+    calm = poses(SQUARE, [0.9] * 4)._replace(boxes_xywh=np.array([[48.0, 38.0, 23.0, 25.0]]))
+    assert follow(calm, HW).boxes_xywh[0] == pytest.approx([47, 37, 26, 26])

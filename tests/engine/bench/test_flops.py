@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -60,16 +60,6 @@ def test_multi_head_attention() -> None:
     assert products(lambda: layer(tokens, tokens, tokens, need_weights=False)) == (weights, attention)
 
 
-@pytest.fixture
-def fused_layers() -> Iterator[None]:
-    """As torch starts; compiling switches them off in the process."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(True)
-    yield
-    torch.backends.mha.set_fastpath_enabled(before)
-
-
-@pytest.mark.usefixtures("fused_layers")
 def test_a_transformer_layer_that_torch_would_fuse() -> None:
     layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True).eval()
     weights = 4 * (8 * 24 + 8 * 8 + 2 * 8 * 16)
