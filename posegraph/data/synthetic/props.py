@@ -86,3 +86,16 @@ def random_prop(rng: np.random.Generator, place: Floats, size_limit: float = 1.0
         polygons, colours = _banded(rng, wide, tall, 0.12)
         speed[0] = rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 2.2)
     return Prop(tuple(polygons), tuple(colours), place, speed)
+
+
+def passing_prop(rng: np.random.Generator, place: Floats, speed: float) -> Prop:
+    """A post, sign or trolley that moves sideways at `speed` metres a second past `place` (3,), metres."""
+    kind = str(rng.choice(["post", "sign", "trolley"]))
+    if kind == "post":
+        polygons, colours = _banded(rng, float(rng.uniform(0.1, 0.25)), 2.6)
+    elif kind == "sign":
+        low = float(rng.uniform(0.2, 1.3))
+        polygons, colours = _banded(rng, float(rng.uniform(0.2, 0.45)), low + float(rng.uniform(0.3, 0.8)), low)
+    else:
+        polygons, colours = _banded(rng, float(rng.uniform(0.25, 0.5)), float(rng.uniform(0.5, 1.1)), 0.08)
+    return Prop(tuple(polygons), tuple(colours), place, np.array([speed, 0.0, 0.0]))

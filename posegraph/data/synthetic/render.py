@@ -20,6 +20,7 @@ from posegraph.data.synthetic.project import (
     project_prop,
 )
 from posegraph.data.synthetic.scene import SUBFRAMES, Scene, random_scene
+from posegraph.data.synthetic.style import EVERYDAY, SceneStyle
 from posegraph.data.synthetic.visibility import PERSON_STEP, PROP_START, see_joints
 
 HEAD_BOX = "head_box"
@@ -166,10 +167,12 @@ def render(scene: Scene, rng: np.random.Generator) -> Sequence:
     )
 
 
-def render_sequence(seed: int, index: int, frames: int, people: int, size: tuple[int, int]) -> Sequence:
+def render_sequence(
+    seed: int, index: int, frames: int, people: int, size: tuple[int, int], style: SceneStyle = EVERYDAY
+) -> Sequence:
     """Sequence number `index` of the set with this `seed`; the same at every call.
 
-    frames, people: how many.  size: width and height in pixels.
+    frames, people: how many.  size: width and height in pixels.  style: easy or hard.
     """
     rng = np.random.default_rng(np.random.SeedSequence((seed, index)))
-    return render(random_scene(rng, frames, people, size), rng)
+    return render(random_scene(rng, frames, people, size, style), rng)

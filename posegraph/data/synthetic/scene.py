@@ -11,11 +11,11 @@ from posegraph.data.synthetic.body import Body, Floats, Pose, random_body
 from posegraph.data.synthetic.camera import Camera, random_camera
 from posegraph.data.synthetic.figure import Figure, random_figure
 from posegraph.data.synthetic.motion import Motion, random_motion, random_wander
-from posegraph.data.synthetic.props import Prop, random_prop
+from posegraph.data.synthetic.props import Prop, passing_prop, random_prop
+from posegraph.data.synthetic.style import EVERYDAY, SceneStyle
 
 SUBFRAMES = 5  # instants averaged into one exposure
 NEAREST = 1.9  # metres that nobody comes closer to the camera than
-CROSSING = 0.1  # share of the people who are made to pass in front of or behind another one
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,10 @@ def _standing_depth(rng: np.random.Generator, actor: Actor, focal: float, tall: 
     return max(NEAREST, focal * actor.body.stature / (float(share) * tall))
 
 
-def _place_others(rng: np.random.Generator, actors: list[Actor], camera: Camera, times: Floats) -> list[Actor]:
-    """Put everyone but the first actor into view, often so that two cross."""
+def _place_others(
+    rng: np.random.Generator, actors: list[Actor], camera: Camera, times: Floats, crossing: float
+) -> list[Actor]:
+    """Put everyone but the first actor into view; a share `crossing` of them so that two cross."""
     seconds, placed = float(times[-1]), actors[:1]
     half_view = float(np.arctan(camera.size[0] / 2.0 / camera.focal[0]))
     slots = rng.permutation(len(actors))[1:]
@@ -89,7 +91,7 @@ def _place_others(rng: np.random.Generator, actors: list[Actor], camera: Camera,
         depth = _standing_depth(rng, actor, float(camera.focal[0]), camera.size[1])
         across = (float(slot) + float(rng.uniform())) / len(actors)
         angle = yaw + (1.8 * across - 0.9) * half_view
-        if rng.uniform() < CROSSING:
+        if rng.uniform() < crossing:
             other = placed[int(rng.integers(len(placed)))]
             angle, near = _polar(other.pose(np.array([when])).origin[0, 0])
             angle += float(rng.normal(0.0, 0.05))
@@ -98,10 +100,10 @@ def _place_others(rng: np.random.Generator, actors: list[Actor], camera: Camera,
     return placed
 
 
-def _random_props(rng: np.random.Generator, actors: list[Actor], seconds: float) -> tuple[Prop, ...]:
+def _random_props(rng: np.random.Generator, actors: list[Actor], seconds: float, standing: int) -> tuple[Prop, ...]:
     """Objects between the camera and where somebody passes."""
     props = []
-    for _ in range(int(rng.integers(0, 2 + len(actors) // 3))):
+    for _ in range(int(rng.integers(0, 1 + standing + len(actors) // 3))):
         actor = actors[int(rng.integers(len(actors)))]
         when = float(rng.uniform(0.0, seconds))
         angle, depth = _polar(actor.pose(np.array([when])).origin[0, 0])
@@ -111,17 +113,33 @@ def _random_props(rng: np.random.Generator, actors: list[Actor], seconds: float)
     return tuple(props)
 
 
-def _random_times(rng: np.random.Generator, frames: int) -> Floats:
-    """(F, SUBFRAMES) seconds: 11 to 15 frames a second, shutter open a part of the time."""
-    step = 1.0 / float(rng.uniform(11.0, 15.0))
-    shutter = step * float(rng.uniform(0.2, 0.6))
+def _passing_props(rng: np.random.Generator, actors: list[Actor], seconds: float, style: SceneStyle) -> list[Prop]:
+    """Narrow objects that cross in front of each actor within the clip."""
+    props = []
+    for actor in actors:
+        for _ in range(int(rng.integers(style.passing[0], style.passing[1] + 1))):
+            when = float(rng.uniform(0.0, seconds))
+            angle, depth = _polar(actor.pose(np.array([when])).origin[0, 0])
+            near = max(1.2, depth * float(rng.uniform(0.65, 0.92)))
+            speed = float(rng.choice([-1.0, 1.0]) * rng.uniform(*style.passing_speed))
+            prop = passing_prop(rng, _ground_place(angle, near), speed)
+            props.append(replace(prop, place=prop.place - prop.speed * when))
+    return props
+
+
+def _random_times(rng: np.random.Generator, frames: int, style: SceneStyle) -> Floats:
+    """(F, SUBFRAMES) seconds; the shutter is open a part of the time between two frames."""
+    step = 1.0 / float(rng.uniform(*style.frame_rate))
+    shutter = step * float(rng.uniform(*style.shutter))
     spread = (np.arange(SUBFRAMES) - SUBFRAMES // 2) / SUBFRAMES
     return np.asarray(np.arange(frames)[:, None] * step + spread * shutter)
 
 
-def random_scene(rng: np.random.Generator, frames: int, people: int, size: tuple[int, int]) -> Scene:
+def random_scene(
+    rng: np.random.Generator, frames: int, people: int, size: tuple[int, int], style: SceneStyle = EVERYDAY
+) -> Scene:
     """A random clip of `frames` images of `size` (width, height) with `people` persons."""
-    times = _random_times(rng, frames)
+    times = _random_times(rng, frames, style)
     flat, seconds = times.ravel(), float(times[-1, -1]) + 0.1
     actors = []
     for _ in range(people):
@@ -134,7 +152,7 @@ def random_scene(rng: np.random.Generator, frames: int, people: int, size: tuple
     path = actors[0].pose(flat).origin[:, 0]
     eager = float(rng.choice([0.0, 0.8]))
     camera = random_camera(rng, flat, size, eager * np.arctan2(path[:, 0], -path[:, 2]))
-    actors = _place_others(rng, actors, camera, flat)
+    actors = _place_others(rng, actors, camera, flat, style.crossing)
     focal = float(camera.focal[0])
     light = np.array([rng.normal(0.0, 0.7), rng.uniform(0.4, 1.0), rng.normal(0.4, 0.4)])
     dim = float(rng.uniform(0.0, 0.35))
@@ -143,7 +161,7 @@ def random_scene(rng: np.random.Generator, frames: int, people: int, size: tuple
         times=times,
         size=size,
         actors=tuple(actors),
-        props=_random_props(rng, actors, seconds),
+        props=(*_random_props(rng, actors, seconds, style.standing), *_passing_props(rng, actors, seconds, style)),
         camera=camera,
         backdrop=random_backdrop(rng, size, focal, float(camera.position[1])),
         light=light / np.linalg.norm(light),

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,16 @@ import cv2
 import numpy as np
 
 from posegraph.data.synthetic.body import Floats, load_yaml
+from posegraph.data.synthetic.recipes import SYNTH_OCCLUSION, Recipe
 from posegraph.data.synthetic.render import Sequence, render_sequence
+from posegraph.data.synthetic.style import EVERYDAY, SceneStyle
 from posegraph.data.synthetic.visibility import HIDDEN
 from posegraph.errors import PoseGraphError
-from posegraph.files import replacing
+from posegraph.files import replacing, write_json
 
 FEWEST_JOINTS = 4  # inside the image, or the person is not annotated
 SMALLEST = 64  # pixels of an image side
+RECIPE = "recipe.json"  # in a benchmark's folder: its name and all that decides its bytes
 BOX_GROWTH = 1.3  # poseval's rule for the box around the keypoints
 MOST_FRAMES, MOST_PEOPLE, MOST_SEQUENCES = 10_000, 100, 1_000_000  # room in the ids
 
@@ -51,6 +54,7 @@ class _Task:
     people: int
     size: tuple[int, int]
     seed: int
+    style: SceneStyle
 
     @property
     def name(self) -> str:
@@ -120,7 +124,7 @@ def to_posetrack(sequence: Sequence, task: _Task) -> dict[str, Any]:
 
 def _write_sequence(task: _Task) -> tuple[int, int, int]:
     """Render and write one sequence; the counts of persons, joints and occluded joints."""
-    sequence = render_sequence(task.seed, task.index, task.frames, task.people, task.size)
+    sequence = render_sequence(task.seed, task.index, task.frames, task.people, task.size, task.style)
     quality = [cv2.IMWRITE_JPEG_QUALITY, sequence.jpeg_quality]
     for frame, image in enumerate(sequence.images):
         _, encoded = cv2.imencode(".jpg", image, quality)
@@ -212,18 +216,46 @@ def generate(
     """
     out, workers = Path(out), workers if workers is not None else os.cpu_count() or 1
     _check_arguments(sequences, frames, people, size, seed, val_fraction, workers)
-    start, first_val = time.perf_counter(), sequences - _num_val(sequences, val_fraction)
+    first_val = sequences - _num_val(sequences, val_fraction)
     tasks = [
-        _Task(out, "train" if index < first_val else "val", index, frames, people, size, seed)
+        _Task(out, "train" if index < first_val else "val", index, frames, people, size, seed, EVERYDAY)
         for index in range(sequences)
     ]
+    return _write(out, tasks, workers, on_sequence)
+
+
+def generate_benchmark(
+    out: Path,
+    recipe: Recipe = SYNTH_OCCLUSION,
+    *,
+    workers: int | None = None,
+    on_sequence: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Write a benchmark's splits under `out`, as :func:`generate` writes "train" and "val", and what it is.
+
+    Raises PoseGraphError for a folder that holds another set.
+    """
+    out, workers = Path(out), workers if workers is not None else os.cpu_count() or 1
+    _check("workers", workers, 1, 1024)
+    splits = [split for split, clips in recipe.splits.items() for _ in range(clips)]
+    tasks = [
+        _Task(out, split, index, recipe.frames, recipe.people, recipe.size, recipe.seed, recipe.style)
+        for index, split in enumerate(splits)
+    ]
+    summary = _write(out, tasks, workers, on_sequence)
+    write_json(out / RECIPE, asdict(recipe))
+    return summary
+
+
+def _write(out: Path, tasks: list[_Task], workers: int, on_sequence: Callable[[int, int], None] | None) -> Summary:
     _check_empty(out, tasks)
-    totals = np.zeros(3, dtype=int)
-    with _results(tasks, min(workers, sequences)) as results:
+    start, totals = time.perf_counter(), np.zeros(3, dtype=int)
+    with _results(tasks, min(workers, len(tasks))) as results:
         for done, counts in zip(count(1), results, strict=False):
             totals += counts
             if on_sequence is not None:
-                on_sequence(done, sequences)
+                on_sequence(done, len(tasks))
     seconds = time.perf_counter() - start
     poses, joints, occluded = totals.tolist()
-    return Summary(sequences, sequences * frames, poses, joints, occluded, seconds, poses / seconds)
+    frames = sum(task.frames for task in tasks)
+    return Summary(len(tasks), frames, poses, joints, occluded, seconds, poses / seconds)
