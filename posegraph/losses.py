@@ -6,6 +6,8 @@ Every term is a sum divided by the constant ``B * J``, so that ranks and accumul
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -33,6 +35,26 @@ def geometry_loss(
     return (distance * mask).sum() / mask.numel()
 
 
+def regression_loss(
+    points: Tensor, spread: Tensor, target: Tensor, mask: Tensor, log_density: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Residual log-likelihood estimation (Li et al. 2021, eq. 9): the negative log-likelihood of regressed points.
+
+    With the error ``e = (target - point) / spread`` it is ``-log Q(e) - log G(e) + log spread``, of both axes together:
+    ``Q`` is Laplace's distribution (``|e| + log 2`` an axis), ``G`` what the flow adds to it. The product is not
+    normalised, as in the paper.
+
+    Args:
+        points, spread, target: ``[B, J, 2]`` normalised.
+        mask: ``[B, J]`` bool, the joints that count.
+        log_density: Errors ``[B, J, 2]`` -> ``log G`` ``[B, J]``.
+    """
+    error = (target - points.float()) / spread.float()
+    laplace = (error.abs() + math.log(2)).sum(-1)
+    surprise = laplace - log_density(error) + spread.float().log().sum(-1)
+    return (surprise * mask).sum() / mask.numel()
+
+
 def visibility_loss(probability: Tensor, target: Tensor, scored: Tensor) -> Tensor:
     """Binary cross-entropy (paper eq. 21) over the joints ``scored`` that the data set ever annotates.
 
@@ -45,20 +67,36 @@ def visibility_loss(probability: Tensor, target: Tensor, scored: Tensor) -> Tens
 
 
 def visibility_target(
-    annotated: Tensor, visibility: Tensor, in_crop: Tensor, kind: Literal["annotated", "visible"]
+    annotated: Tensor,
+    visibility: Tensor,
+    in_crop: Tensor,
+    kind: Literal["annotated", "visible", "correct"],
+    right: Tensor | None = None,
 ) -> Tensor:
     """What ``v`` should be, ``[B, J]`` in {0, 1}.
 
     ``annotated``: a position was given inside the crop. ``visible``: and it was seen, where the data say so.
+    ``correct``: and the node's own point is ``right [B, J]`` bool: what ranks best is the chance of being right.
     """
     target = annotated & in_crop
     if kind == "visible":
         target = target & (visibility != 0)
+    elif kind == "correct":
+        assert right is not None
+        target = target & right
     return target.float()
 
 
 def heatmap_loss(
-    heatmaps: Tensor, target: Tensor, mask: Tensor, sigma: float = 2.0, foreground: float = 60.0
+    heatmaps: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    sigma: float = 2.0,
+    foreground: float = 60.0,
+    absent: Tensor | None = None,
+    peaks: Tensor | None = None,
+    flip_rows: Tensor | None = None,
+    sides: float = 0.0,
 ) -> Tensor:
     """Squared error against Gaussians, weighted by ``1 + foreground * target``, mean over the grid.
 
@@ -67,11 +105,24 @@ def heatmap_loss(
     Args:
         heatmaps: ``[B, J, H, W]``.
         target: ``[B, J, 2]`` normalised points.
-        mask: ``[B, J]`` bool, the joints that count.
+        mask: ``[B, J]`` bool, the joints that are there and count.
         sigma: Width of the Gaussians in heatmap pixels.
+        absent: ``[B, J]`` bool, joints known not to be in the crop: theirs is the empty map.
+        peaks: ``[B, J]`` heights of the Gaussians; None: 1.
+        flip_rows: ``[J]``, of each joint the one on the other side, itself in the middle.
+        sides: Weight of the squared error in the difference between the maps of such a pair. Squared errors of a pair
+            are those of its sum and of its difference; a model that cannot tell left from right yet has the sum right
+            and the difference zero, and leaves that place slowly.
     """
     grid_hw = (heatmaps.size(-2), heatmaps.size(-1))
-    nodes = torch.cat([target, torch.ones_like(target[..., :1])], dim=-1)
-    wanted = codec.decode(nodes, grid_hw, sigma)
-    error = ((heatmaps.float() - wanted).square() * (1 + foreground * wanted)).mean(dim=(-2, -1))
-    return (error * mask).sum() / mask.numel()
+    nodes = torch.cat([target, mask.unsqueeze(-1).to(target.dtype)], dim=-1)
+    shape = codec.decode(nodes, grid_hw, sigma)
+    wanted = shape if peaks is None else shape * peaks[..., None, None]
+    missed, weight = heatmaps.float() - wanted, 1 + foreground * shape
+    counted = mask if absent is None else mask | absent
+    total = ((missed.square() * weight).mean(dim=(-2, -1)) * counted).sum()
+    if sides and flip_rows is not None:
+        between = (missed - missed[:, flip_rows]).square() * torch.maximum(weight, weight[:, flip_rows])
+        # Each pair comes twice, and its difference is half of its two squared errors.
+        total = total + sides / 4 * (between.mean(dim=(-2, -1)) * (counted & counted[:, flip_rows])).sum()
+    return total / mask.numel()

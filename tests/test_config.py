@@ -110,7 +110,7 @@ def test_unknown_keys_name_the_nearest() -> None:
         (["training.lr=.inf"], "training.lr: Input should be a finite number, got inf"),
         (["augment.scale_range=[1.3, 0.7]"], "scale_range [1.3, 0.7] is upside down"),
         (["model.radius_min=20"], "radius_min 20 is above radius_max 12"),
-        (["model.num_frames=4"], "model.num_frames: Input should be less than or equal to 3, got 4"),
+        (["model.num_frames=6"], "model.num_frames: Input should be less than or equal to 5, got 6"),
     ],
 )
 def test_faulty_overrides(overrides: list[str], expected: str) -> None:

@@ -7,7 +7,9 @@ import math
 import pytest
 import torch
 
-from posegraph.losses import geometry_loss, heatmap_loss, visibility_loss, visibility_target
+from posegraph import codec
+from posegraph.losses import geometry_loss, heatmap_loss, regression_loss, visibility_loss, visibility_target
+from posegraph.nn.real_nvp import RealNVP
 
 ALL = torch.ones(1, 2, dtype=torch.bool)
 
@@ -84,6 +86,42 @@ def test_visibility_target(kind: str, expected: list[int]) -> None:
     assert target.tolist() == [expected]
 
 
+def test_a_correct_point_is_what_visibility_asks_for() -> None:
+    right = torch.tensor([[True, True, False, True, True]])
+    assert visibility_target(ANNOTATED, VISIBILITY, IN_CROP, "correct", right).tolist() == [[1, 1, 0, 0, 0]]
+
+
+def test_the_map_of_an_absent_joint_is_empty() -> None:
+    """A map of ones: present joints miss a Gaussian, absent ones are wrong everywhere by 1, the others do not count."""
+    heatmaps, target = torch.ones(1, 3, 7, 5), torch.full((1, 3, 2), 0.5)
+    there, absent = torch.tensor([[False, False, False]]), torch.tensor([[False, True, False]])
+    assert float(heatmap_loss(heatmaps, target, there)) == 0
+    assert float(heatmap_loss(heatmaps, target, there, absent=absent)) == pytest.approx(1 / 3)
+
+
+def test_an_occluded_joints_map_is_lower_and_weighs_the_same() -> None:
+    """Against an empty map, a Gaussian of a quarter of the height has a sixteenth of the error."""
+    target, mask = torch.full((1, 2, 2), 0.5), torch.tensor([[True, True]])
+    empty = torch.zeros(1, 2, 7, 5)
+    full = float(heatmap_loss(empty, target, mask))
+    assert float(heatmap_loss(empty, target, mask, peaks=torch.full((1, 2), 0.25))) == pytest.approx(full / 16)
+
+
+def test_the_difference_between_left_and_right_is_half_of_the_error_where_the_sum_is_right() -> None:
+    """Both maps show both places at half height: the sum is right, the difference is missing, and counts 1 + sides."""
+    target = torch.tensor([[[0.0, 0.5], [1.0, 0.5], [0.5, 0.0]]])
+    mask, rows = torch.ones(1, 3, dtype=torch.bool), torch.tensor([1, 0, 2])
+    right = codec.decode(torch.cat([target, torch.ones(1, 3, 1)], dim=-1), (7, 9), 1.0)
+    both = right[:, :2].mean(dim=1, keepdim=True)
+    unsure = torch.cat([both, both, right[:, 2:]], dim=1)
+    plain = float(heatmap_loss(unsure, target, mask, 1.0, foreground=0.0))
+    assert float(heatmap_loss(unsure, target, mask, 1.0, 0.0, flip_rows=rows, sides=3.0)) == pytest.approx(4 * plain)
+    # Where the sum is wrong and the difference right, sides adds nothing.
+    shifted = torch.cat([right[:, :2] + 0.1, right[:, 2:]], dim=1)
+    plain = float(heatmap_loss(shifted, target, mask, 1.0, foreground=0.0))
+    assert float(heatmap_loss(shifted, target, mask, 1.0, 0.0, flip_rows=rows, sides=3.0)) == pytest.approx(plain)
+
+
 def test_heatmap_loss_weights_the_foreground() -> None:
     """An empty map against one Gaussian: the mean over cells of t^2 (1 + 60 t), summed cell by cell."""
     height, width, sigma = 7, 5, 1.0
@@ -119,3 +157,21 @@ def test_a_saturated_geometry_loss_is_bounded_and_huber_for_small_errors() -> No
     expected = (0.1 * far / (0.1 + far) + 0.1 * near / (0.1 + near)) / 3
     assert geometry_loss(points, target, mask, 0.02, saturation=0.1).item() == pytest.approx(expected, rel=1e-5)
     assert geometry_loss(1e6 * points, target, mask, 0.02, saturation=0.1).item() < 0.1 * 2 / 3 + 1e-6
+
+
+def test_regression_loss_without_a_flow_is_laplaces_likelihood() -> None:
+    generator = torch.Generator().manual_seed(0)
+    points, target = torch.rand(2, 3, 2, generator=generator), torch.rand(2, 3, 2, generator=generator)
+    spread = 0.05 + torch.rand(2, 3, 2, generator=generator)
+    mask = torch.tensor([[True, False, True], [True, True, False]])
+    surprise = -torch.distributions.Laplace(points, spread).log_prob(target).sum(-1)
+    found = regression_loss(points, spread, target, mask, lambda error: torch.zeros_like(error[..., 0]))
+    assert float(found) == pytest.approx(float(surprise[mask].sum()) / 6, rel=1e-6)
+
+
+def test_regression_loss_with_an_untrained_flow_adds_the_normal_density_of_the_error() -> None:
+    points, spread, target = (torch.tensor([[pair]]) for pair in ([0.5, 0.4], [0.1, 0.2], [0.6, 0.8]))
+    # errors of 1 and 2 spreads
+    expected = (1 + 2 + 2 * math.log(2)) + (2.5 + math.log(2 * math.pi)) + math.log(0.1) + math.log(0.2)
+    found = regression_loss(points, spread, target, torch.ones(1, 1, dtype=torch.bool), RealNVP())
+    assert found.item() == pytest.approx(expected, rel=1e-5)

@@ -18,13 +18,21 @@ class ModelConfig(Section):
 
     preset: str = option("ncstr-b", "ncstr-tiny, ncstr-s|b|l|h, vitpose-s|b|l|h: where the other values come from")
     variant: Variant = option("full", "what of the method is on (paper Tables 6 and 7)")
+    method: Literal["ncstr", "dsta", "dcpose", "posewarper"] = option(
+        "ncstr", "the paper's method, or one of its rivals on the same backbone (docs/architecture.md)"
+    )
     weights: str | None = option(None, "where to start from: a run, or other people's weights (docs/weights.md)")
     weights_skeleton: str | None = option(
         None, "skeleton whose joint order the rows of these weights have; null: what the file says, or coco17"
     )
     weights_expert: Annotated[int, Field(ge=0)] = option(0, "ViTPose+: which expert of its mixture is taken; 0: COCO")
     input_hw: tuple[Positive, Positive] = option((256, 192), "height and width of a person's crop")
-    num_frames: Annotated[int, Field(ge=3, le=3)] = option(3, "frames of a causal clip, the last is the key frame [1]")
+    num_frames: Annotated[int, Field(ge=3, le=5)] = option(
+        3, "frames of a clip; ncstr: 3, the last is the key frame [1]"
+    )
+    future_frames: Annotated[int, Field(ge=0)] = option(
+        0, "how many of them come after the key frame; ncstr: none, it is causal"
+    )
     patch_size: Positive = option(16, "ViT patch: the backbone grid is the input divided by it [2]")
     stem: Literal["patch", "conv"] = option("patch", "patch embedding as in ViTPose, or small convolutions [7]")
     embed_dim: Positive = option(768, "backbone channels C")
@@ -71,6 +79,29 @@ class ModelConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _method_fits(self) -> ModelConfig:
+        if self.future_frames >= self.num_frames:
+            raise ValueError(
+                f"future_frames {self.future_frames} leaves no key frame in num_frames {self.num_frames}; give at most "
+                f"{self.num_frames - 1}"
+            )
+        if self.method != "ncstr":
+            if self.variant != "full":
+                raise ValueError(
+                    f"variant {self.variant} is one of method ncstr's, and method {self.method} has none; leave "
+                    "variant at full"
+                )
+        elif self.future_frames:
+            raise ValueError(
+                f"future_frames {self.future_frames}: method ncstr is causal; set it to 0, or choose another method"
+            )
+        elif self.num_frames != 3:
+            raise ValueError(
+                f"num_frames {self.num_frames}: method ncstr is made for 3; set it to 3, or choose another method"
+            )
+        return self
+
     @property
     def grid_hw(self) -> tuple[int, int]:
         """Backbone grid ``(h, w)``."""
@@ -80,6 +111,11 @@ class ModelConfig(Section):
     def clip_frames(self) -> int:
         """Frames that the model looks at: ViT alone needs the key frame only."""
         return 1 if self.variant == "vit_alone" else self.num_frames
+
+    @property
+    def key_frame(self) -> int:
+        """Which of them the pose is of, counted from 0."""
+        return self.clip_frames - 1 - self.future_frames
 
     @property
     def heatmap_hw(self) -> tuple[int, int]:

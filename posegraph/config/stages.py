@@ -54,6 +54,7 @@ class AugmentConfig(Section):
     shift: Share = option(
         0.7, "largest shift of the crop in x and in y, a share of the room around the box, as stream.hysteresis"
     )
+    colour: NotNegative = option(0.0, "strength of changes of exposure, contrast, gamma and tint; 1 is strong")
 
     @model_validator(mode="after")
     def _range_is_ordered(self) -> AugmentConfig:
@@ -70,15 +71,25 @@ class LossConfig(Section):
     saturation: PositiveReal | None = option(
         None, "bound of a joint's geometric loss; null: plain Huber, as in the paper"
     )
+    regression: NotNegative = option(1.0, "weight of the likelihood of regressed points (model.method dsta)")
     visibility: NotNegative = option(1.0, "lambda: weight of the visibility term")
-    visibility_target: Literal["annotated", "visible"] = option(
+    visibility_target: Literal["annotated", "visible", "correct"] = option(
         "annotated",
-        "what visibility means: a position was given, or the joint was seen (where the data say it)",
+        "what visibility means: a position was given, the joint was seen (where the data say it), or the node's own "
+        "point is right",
     )
     heatmap: NotNegative = option(
         0.0, "weight of the loss on the prior heatmaps: 0 with a pretrained backbone, 1 from scratch"
     )
     heatmap_sigma: PositiveReal = option(2.0, "width of the target Gaussians")
+    heatmap_occluded: Share = option(
+        1.0, "height of the target Gaussian of a joint annotated as occluded; below 1, a peak also says what is seen"
+    )
+    heatmap_sides: NotNegative = option(
+        0.0,
+        "weight of the difference between the heatmaps of left and right, on top of their own errors; falls to 0 along "
+        "the run",
+    )
     heatmap_foreground: NotNegative = option(60.0, "squared errors are weighted by 1 + this x target; 0: plain MSE")
 
 
@@ -144,6 +155,18 @@ class StreamConfig(Section):
     lead: Share = option(0.25, "how far ahead of a moving person a new crop is placed at most, a share of that room")
     batch_size: Positive = option(64, "crops of a backbone pass; more are encoded in several")
     compile: bool = option(False, "run the model through torch.compile")
+    compile_mode: Literal["default", "reduce-overhead"] = option(
+        "default", "torch.compile's mode; reduce-overhead: CUDA graphs, on a GPU whose frames have about as many people"
+    )
+    dtype: Literal["float32", "bfloat16"] = option("float32", "of autocast, in the model; float32: none")
+    device_crops: bool = option(
+        False, "crop on the model's device: images move there once, however many people they show"
+    )
+
+    @property
+    def reuses_memory(self) -> bool:
+        """Whether what the model returns may be overwritten when it is called again, as by CUDA graphs."""
+        return self.compile and self.compile_mode == "reduce-overhead"
 
     @model_validator(mode="after")
     def _range_holds_one(self) -> StreamConfig:

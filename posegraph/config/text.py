@@ -21,7 +21,7 @@ def commented_yaml(config: RunConfig, model_values: bool = False) -> str:
 
 
 def _commented(section: BaseModel, indent: str, model_values: bool) -> Iterator[str]:
-    free = ("preset", "variant", "weights")
+    free = ("preset", "variant", "method", "weights")
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
         if isinstance(value, BaseModel):

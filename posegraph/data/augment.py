@@ -20,11 +20,13 @@ class CropDraw:
         region_xywh: Image pixels, of the input's aspect ratio.
         rotation: Degrees.
         flip: Mirrored.
+        tone: ``[3, 256]``, what becomes of each byte of red, green and blue; None: they stay.
     """
 
     region_xywh: NDArray[np.float64]
     rotation: float = 0.0
     flip: bool = False
+    tone: NDArray[np.uint8] | None = None
 
 
 def plain_crop(box_xywh: NDArray[np.float64], input_hw: tuple[int, int], box_scale: float) -> CropDraw:
@@ -42,7 +44,7 @@ def random_crop(
     input_hw: tuple[int, int],
     box_scale: float,
 ) -> CropDraw:
-    """Half body, scale, rotation, flip, in this order, then the crop's shift.
+    """Half body, scale, rotation, flip, in this order, then the crop's shift, and its colours.
 
     The shift is not of spec section 11: a stream's crop stays where it is while the box moves in it, and shows people
     off its middle. The box stays inside the crop, so upright people are shifted sideways more than up and down. Every
@@ -54,6 +56,7 @@ def random_crop(
     turn, angle = rng.random() < settings.rotation_probability, settings.rotation * rng.standard_normal()
     flip = bool(rng.random() < settings.flip)
     shift = settings.shift * rng.uniform(-1, 1, size=2)
+    tone = random_tone(rng, settings.colour) if settings.colour else None
     if halve and annotated.sum() > settings.half_body_joints:
         half = _half_body(keypoints_px, annotated, skeleton, upper)
         if half is not None:
@@ -61,7 +64,20 @@ def random_crop(
     region = scale_box(fit_aspect(box_xywh, input_hw), box_scale * scale)
     region[:2] += shift * np.maximum(region[2:] - box_xywh[2:], 0) / 2
     rotation = float(np.clip(angle, -settings.rotation_max, settings.rotation_max)) if turn else 0.0
-    return CropDraw(region, rotation, flip)
+    return CropDraw(region, rotation, flip, tone)
+
+
+def random_tone(rng: np.random.Generator, strength: float) -> NDArray[np.uint8]:
+    """``[3, 256]``: other exposure, contrast, gamma and tint, as another camera would see the scene.
+
+    At strength 1 the standard deviations are 0.3 of a doubling in exposure and gamma, 25% in contrast, and 10% in the
+    exposure of a single channel.
+    """
+    exposure, gamma, contrast = np.exp2(strength * np.array([0.3, 0.3, 0.32]) * rng.standard_normal(3))
+    tint = 1 + strength * 0.1 * rng.standard_normal((3, 1))
+    level = (np.arange(256) / 255) ** gamma * exposure * tint
+    level = 0.5 + contrast * (level - 0.5)
+    return np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8)
 
 
 def _half_body(

@@ -21,15 +21,21 @@ STD_RGB = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 _NORMALISED = np.ascontiguousarray(((np.arange(256, dtype=np.float32)[:, None] / 255 - MEAN_RGB) / STD_RGB).T)
 
 
-def crop_frames(images: Sequence[Image], matrix: NDArray[np.float64], out: Tensor) -> None:
-    """Warp BGR images by one affine, to ImageNet-normalised RGB ``out [T, 3, H_in, W_in]``; zero outside the image."""
+def crop_frames(
+    images: Sequence[Image], matrix: NDArray[np.float64], out: Tensor, tone: NDArray[np.uint8] | None = None
+) -> None:
+    """Warp BGR images by one affine, to ImageNet-normalised RGB ``out [T, 3, H_in, W_in]``; zero outside the image.
+
+    ``tone [3, 256]`` is what becomes of each byte of red, green and blue; None: they stay.
+    """
+    table = _NORMALISED if tone is None else np.take_along_axis(_NORMALISED, tone.astype(np.intp), axis=1)
     height, width = input_hw = (out.size(2), out.size(3))
     border = tuple(float(value) for value in np.round(MEAN_RGB[::-1] * 255))
     masks: dict[tuple[int, int], NDArray[np.bool_] | None] = {}
     for crop, image in zip(out.numpy(), images, strict=True):
         warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=border)
         for channel, plane in enumerate(crop):
-            cv2.LUT(cv2.extractChannel(warped, 2 - channel), _NORMALISED[channel], dst=plane)
+            cv2.LUT(cv2.extractChannel(warped, 2 - channel), table[channel], dst=plane)
         image_hw = image.shape[0], image.shape[1]
         if image_hw not in masks:
             masks[image_hw] = _outside(matrix, input_hw, image_hw)

@@ -11,6 +11,7 @@ import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torchmetrics import MeanMetric
 from typing_extensions import Self
 
@@ -26,7 +27,8 @@ from posegraph.models.base import PoseModel, PoseOutput
 from posegraph.models.weights.own import describe
 
 WITHIN = 0.05
-"""``val/within``: share of annotated joints closer than this to the truth, in normalised crop units."""
+"""Closer than this to the truth, in normalised crop units, a point is right: ``val/within`` is the share of annotated
+joints that are, and ``loss.visibility_target: correct`` asks for it."""
 
 
 class PoseTraining(lightning.LightningModule):
@@ -39,16 +41,15 @@ class PoseTraining(lightning.LightningModule):
     """
 
     ever_annotated: Tensor
+    flip_rows: Tensor
 
     def __init__(self, model: PoseModel, config: RunConfig, ever_annotated: Tensor) -> None:
         super().__init__()
         self.model, self.config = model, config
         self.register_buffer("ever_annotated", ever_annotated, persistent=False)
-        vit_alone = config.model.variant == "vit_alone"
-        # ViT alone has nothing but its heatmaps to learn from.
-        self.heatmap_weight = config.loss.heatmap or (1.0 if vit_alone else 0.0)
-        # Its heatmaps reach the head detached: without a loss of their own the decoder has no gradient.
-        self.fixed = freeze(model, config.training, decoder_learns=self.heatmap_weight > 0)
+        self.register_buffer("flip_rows", torch.tensor(model.skeleton.flip_rows), persistent=False)
+        # Where no other loss reaches it, the decoder has no gradient without one of its own.
+        self.fixed = freeze(model, config.training, model.trains_decoder or config.loss.heatmap > 0)
         self.train()
         model.backbone.vit.set_grad_checkpointing(config.training.checkpoint_blocks)
         if config.training.compile:
@@ -61,6 +62,12 @@ class PoseTraining(lightning.LightningModule):
         wanted, given = self.config.training.precision, self.trainer.precision
         if stage == "fit" and given != wanted:
             raise PoseGraphError(f"training.precision: {wanted} needs a GPU, and there is none; use {given} or 32-true")
+
+    def on_fit_start(self) -> None:
+        self.model.backbone.fuse_attention(self.device.type != "cpu")
+
+    def on_fit_end(self) -> None:
+        self.model.backbone.fuse_attention(True)
 
     def forward(self, clip: ClipData) -> Tensor:
         """Nodes ``[B, J, 3]``."""
@@ -80,7 +87,11 @@ class PoseTraining(lightning.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
     def training_step(self, clip: ClipData, _: int) -> Tensor:
-        parts = self.losses(self.run(clip), clip)
+        # On a CPU the backward pass of PyTorch's fused attention is slower than that of its plain products.
+        plain = sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
+        with plain:
+            output = self.run(clip)
+        parts = self.losses(output, clip)
         total = torch.stack(list(parts.values())).sum()
         for name, value in {**parts, "loss": total}.items():
             self.log(f"train/{name}", value.detach(), prog_bar=name == "loss", batch_size=clip.annotated.size(0))
@@ -112,23 +123,48 @@ class PoseTraining(lightning.LightningModule):
         settings = self.config.loss
         counted = _counted_joints(clip)
         parts: dict[str, Tensor] = {}
-        if self.config.model.variant != "vit_alone":
-            target = losses.visibility_target(clip.annotated, clip.visibility, clip.in_crop, settings.visibility_target)
-            scored = self.ever_annotated & clip.counted.unsqueeze(-1)
+        if output.nodes_learn:
             points, visibility = output.nodes[..., :2], output.nodes[..., 2]
+            right = (points.detach() - clip.keypoints_norm).norm(dim=-1) < WITHIN
+            target = losses.visibility_target(
+                clip.annotated, clip.visibility, clip.in_crop, settings.visibility_target, right
+            )
+            scored = self.ever_annotated & clip.counted.unsqueeze(-1)
             parts["geometry"] = settings.geometry * losses.geometry_loss(
                 points, clip.keypoints_norm, counted, settings.huber_beta, settings.saturation
             )
             parts["visibility"] = settings.visibility * losses.visibility_loss(visibility, target, scored)
-        if self.heatmap_weight:
-            parts["heatmap"] = self.heatmap_weight * losses.heatmap_loss(
-                output.heatmaps,
-                clip.keypoints_norm,
-                counted,
-                settings.heatmap_sigma,
-                settings.heatmap_foreground,
+        if (found := output.regression) is not None:
+            parts["regression"] = settings.regression * losses.regression_loss(
+                found.points, found.spread, clip.keypoints_norm, counted, found.log_density
             )
+        if output.refined is not None:
+            parts["refined"] = (settings.heatmap or 1.0) * self._heatmap_loss(output.refined, clip)
+        # What has no other loss learns from its heatmaps.
+        weight = settings.heatmap or (0.0 if parts else 1.0)
+        if weight and output.heatmaps.size(1):
+            parts["heatmap"] = weight * self._heatmap_loss(output.heatmaps, clip)
         return parts
+
+    def _heatmap_loss(self, heatmaps: Tensor, clip: ClipData) -> Tensor:
+        settings = self.config.loss
+        return losses.heatmap_loss(
+            heatmaps,
+            clip.keypoints_norm,
+            _counted_joints(clip),
+            settings.heatmap_sigma,
+            settings.heatmap_foreground,
+            absent=clip.annotated & ~clip.in_crop & clip.counted.unsqueeze(-1),
+            peaks=torch.where(clip.visibility == 0, settings.heatmap_occluded, 1.0),
+            flip_rows=self.flip_rows,
+            sides=settings.heatmap_sides * self._left_of_the_run(),
+        )
+
+    def _left_of_the_run(self) -> float:
+        """Falls from 1 to 0 along the steps of training; 0 in validation."""
+        if not self.training or self.config.loss.heatmap_sides == 0:
+            return 0.0
+        return max(0.0, 1 - self.global_step / float(self.trainer.estimated_stepping_batches))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         settings = self.config.training

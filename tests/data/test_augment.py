@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posegraph.config import AugmentConfig
-from posegraph.data.augment import CropDraw, plain_crop, random_crop
+from posegraph.data.augment import CropDraw, plain_crop, random_crop, random_tone
 from posegraph.geometry import fit_aspect, scale_box
 from posegraph.skeleton import Skeleton
 
@@ -149,3 +149,24 @@ def test_the_half_body_rate() -> None:
     whole = tuple(plain_crop(BOX, HW, 1.25).region_xywh.tolist())
     rate = np.mean([tuple(draw(seed, half_body=0.3).region_xywh.tolist()) != whole for seed in range(400)])
     assert 0.24 < rate < 0.36
+
+
+def test_colours_are_the_last_draw_and_off_by_default() -> None:
+    plain, coloured = draw(3, scale=0.35, flip=0.5, shift=0.5), draw(3, scale=0.35, flip=0.5, shift=0.5, colour=1.0)
+    assert plain.tone is None
+    assert coloured.tone is not None
+    assert (coloured.flip, coloured.region_xywh.tolist()) == (plain.flip, plain.region_xywh.tolist())
+    assert np.array_equal(coloured.tone, draw(3, scale=0.35, flip=0.5, shift=0.5, colour=1.0).tone)
+
+
+def test_tones_rise_with_the_level_and_spread_with_the_strength() -> None:
+    tones = np.stack([random_tone(np.random.default_rng(seed), 1.0) for seed in range(400)]).astype(float)
+    assert (np.diff(tones, axis=-1) >= 0).all()
+    # The middle grey keeps its place on average; exposure, gamma and tint move it, contrast hardly does.
+    assert abs(np.median(tones[..., 128]) - 128) < 12
+    weak = np.stack([random_tone(np.random.default_rng(seed), 0.1) for seed in range(400)]).astype(float)
+    assert 5 < tones[..., 128].std() / weak[..., 128].std() < 15
+    # Small changes are linear: the exposure doubles 2^(0.03 z), gamma lowers by ln 2 x 0.03 z x level x ln level.
+    middle = weak[:, 0, 128] / 128
+    expected = np.log(2) * 0.03 * np.array([1.0, np.log(0.502)])
+    assert np.log(middle).std() == pytest.approx(np.hypot(np.linalg.norm(expected), 0.01), rel=0.15)

@@ -34,6 +34,15 @@ def test_every_level_of_every_channel() -> None:
     assert np.array_equal(crop.permute(1, 2, 0).numpy(), expected)
 
 
+def test_a_tone_changes_levels_before_they_are_normalised_and_not_the_padding() -> None:
+    tone = np.stack([np.arange(256), np.full(256, 7), 255 - np.arange(256)]).astype(np.uint8)  # red, green, blue
+    image, out = np.full((128, 48, 3), (10, 100, 200), np.uint8), torch.empty(1, 3, *HW)
+    crop_frames([image], np.array([[1.0, 0, 0], [0, 1, 0]]), out, tone)  # the image is the crop's left half
+    expected = (np.array([200, 7, 245]) / 255 - MEAN_RGB) / STD_RGB
+    np.testing.assert_allclose(out[0, :, 64, 20], expected, rtol=1e-6)
+    assert (out[0, :, :, 48:] == 0).all()
+
+
 @pytest.mark.parametrize("rotation", [0.0, 30.0])
 def test_padding_is_exactly_zero(rotation: float) -> None:
     image = np.full((40, 30, 3), 255, np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from posegraph.encoders.vit import ViTBackbone, conv_stem, last_frame_gradient_only
+from posegraph.encoders.vit import ViTBackbone, conv_stem, one_frame_gradient
 from posegraph.models.build import build_model
 
 PAPER = {"ncstr-s": 30.7, "ncstr-b": 96.2, "ncstr-l": 314.9, "ncstr-h": 643.7}
@@ -47,10 +47,10 @@ def test_conv_stem_halves_until_the_patch_size() -> None:
     assert sum(isinstance(layer, torch.nn.Conv2d) and layer.stride == (2, 2) for layer in stem) == 4
 
 
-def test_last_frame_gradient_only_has_the_values_but_not_the_past_gradient() -> None:
+def test_one_frame_gradient_has_the_values_but_not_the_past_gradient() -> None:
     backbone = tiny().eval()
     frames = torch.randn(2, 3, 3, 64, 48, requires_grad=True)
-    out = last_frame_gradient_only(backbone, frames)
+    out = one_frame_gradient(backbone, frames, 2)
     with torch.no_grad():
         expected = backbone(frames.flatten(0, 1)).unflatten(0, (2, 3))
     torch.testing.assert_close(out, expected)
@@ -64,6 +64,18 @@ def test_last_frame_gradient_only_has_the_values_but_not_the_past_gradient() -> 
     (backbone(frames[:, 2].detach()) * weights[:, 2]).sum().backward()
     for name, parameter in backbone.named_parameters():
         torch.testing.assert_close(own[name], parameter.grad, msg=name)
+
+
+@pytest.mark.parametrize("frame", [0, 1, 2])
+def test_one_frame_gradient_of_any_frame(frame: int) -> None:
+    backbone = tiny().eval()
+    frames = torch.randn(2, 3, 3, 64, 48, requires_grad=True)
+    out = one_frame_gradient(backbone, frames, frame)
+    with torch.no_grad():
+        torch.testing.assert_close(out, backbone(frames.flatten(0, 1)).unflatten(0, (2, 3)))
+    out.square().sum().backward()
+    assert frames.grad is not None
+    assert [bool(frames.grad[:, number].any()) for number in range(3)] == [number == frame for number in range(3)]
 
 
 @pytest.mark.parametrize("preset", list(PAPER))

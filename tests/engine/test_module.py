@@ -10,7 +10,7 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torch_geometric.data import Batch
+from torch_geometric.data import Batch, Data
 
 from posegraph.config import RunConfig
 from posegraph.data.datamodule import ClipDataModule
@@ -179,6 +179,21 @@ def test_validation_does_not_depend_on_batches(untrained: Untrained, clips: Clip
     counted = (clips.annotated & clips.in_crop).nonzero().tolist()
     near = sum(bool((output.nodes[b, j, :2] - clips.keypoints_norm[b, j]).norm() < 0.05) for b, j in counted)
     assert parts == (pytest.approx(loss, rel=1e-5), pytest.approx(near / len(counted)))
+
+
+def test_clips_move_to_the_device_without_waiting(
+    untrained: Untrained, fit: Callable[..., lightning.Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[bool] = []
+    move = Data.to
+
+    def noted(clip: ClipData, device: torch.device, *, non_blocking: bool = False) -> ClipData:
+        waits.append(not non_blocking)
+        return move(clip, device, non_blocking=non_blocking)
+
+    monkeypatch.setattr(Data, "to", noted)
+    fit(untrained("training.max_steps=2"))
+    assert waits == [False, False]
 
 
 def test_half_precision_without_a_gpu_is_refused(untrained: Untrained, fit: Callable[..., lightning.Trainer]) -> None:
