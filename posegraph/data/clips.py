@@ -117,6 +117,7 @@ class ClipMaker:
     def __init__(self, skeleton: Skeleton, config: ModelConfig) -> None:
         self.skeleton = skeleton
         self.input_hw, self.num_frames = config.input_hw, config.clip_frames
+        self.future_frames = config.future_frames
         self.add_time = AddTemporalChains(config.clip_frames, skeleton.num_joints)
         self.add_hops = AddSkeletonHops(skeleton)
         self._flip_rows = np.array(skeleton.flip_rows)
@@ -130,7 +131,7 @@ class ClipMaker:
         """
         clip = self.without_images(crop, person)
         clip.frames = batch_frames(1, self.num_frames, self.input_hw) if out is None else out
-        crop_frames(images, self._matrix(crop), clip.frames[0])
+        crop_frames(images, self._matrix(crop), clip.frames[0], crop.tone)
         return clip
 
     def without_images(self, crop: CropDraw, person: PersonFrame | None = None) -> ClipData:
@@ -197,7 +198,8 @@ class ClipDataset(Dataset[ClipData]):
     def _clip(self, key: int | tuple[int, int] | Key, out: Tensor) -> ClipData:
         epoch, number, counted = Key(*key) if isinstance(key, tuple) else Key(0, key)
         person = self.people[number]
-        paths = self.reader.clip_paths(person.video, person.frame, self.maker.num_frames)
+        maker = self.maker
+        paths = self.reader.clip_paths(person.video, person.frame, maker.num_frames, maker.future_frames)
         images = [self.reader.read(path) for path in paths]
         clip = self.maker(images, self._crop(person, epoch, number), person, out)
         clip.counted = torch.tensor([counted])

@@ -29,6 +29,7 @@ from posegraph.data.sampling import (
 from posegraph.data.tracks import within_frames
 from posegraph.data.video import FrameReader
 from posegraph.errors import PoseGraphError
+from posegraph.graph import ClipData
 from posegraph.skeleton import Skeleton
 
 TRAIN, VAL = "train", "val"
@@ -89,7 +90,8 @@ class ClipDataModule(lightning.LightningDataModule):
         for tracks in self.parts.values():
             people = annotated_people(tracks)
             for person in people[:1] if isinstance(tracks, AnnotationIndex) else people:
-                reader.check(person.video, person.frame, self.config.model.clip_frames)
+                model = self.config.model
+                reader.check(person.video, person.frame, model.clip_frames, model.future_frames)
 
     def dataset(self, tracks: Tracks, train: bool, open_frames: int = 0) -> ClipDataset:
         """Clips of all people in ``tracks``; each loader keeps ``open_frames`` decoded frames, if not more."""
@@ -108,6 +110,11 @@ class ClipDataModule(lightning.LightningDataModule):
         sampler = self.train_batches()
         frames = sampler.open_frames(self.config.model.clip_frames) if isinstance(sampler, GroupedBatchSampler) else 0
         return self._loader(self._clips(self.train_tracks, train=True, open_frames=frames), sampler)
+
+    def transfer_batch_to_device(self, batch: ClipData, device: torch.device, dataloader_idx: int) -> ClipData:
+        """Lightning's hook. Of itself it would wait for a clip to arrive, and only for plain tensors not."""
+        moved: ClipData = batch.to(device, non_blocking=True)
+        return moved
 
     def train_batches(self) -> EpochBatchSampler:
         """The order of training: plain, or by groups of frames (``data.group_frames``)."""

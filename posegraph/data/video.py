@@ -56,32 +56,44 @@ class FrameReader:
             "the images there or name the folder that image names start from (--images, data.images)"
         )
 
-    def clip_paths(self, video: Video, frame: int, num_frames: int) -> list[Path]:
-        """Files of the frames ``frame - num_frames + 1 .. frame``; before the video's first frame, it is repeated.
+    def clip_paths(self, video: Video, frame: int, num_frames: int, future_frames: int = 0) -> list[Path]:
+        """Files of ``num_frames`` frames in their order, the last ``future_frames`` of them after ``frame``.
 
-        The past is the video's own frames, annotated or not: one that the annotation file does not list is taken
-        from the disk when the number before it is there.
+        Before the video's first frame, it is repeated, and after its last one, that. Neighbours are the video's own
+        frames, annotated or not: one that the annotation file does not list is taken from the disk when the number
+        before (or after) is there.
         """
+        past = self._neighbours(video, frame, num_frames - 1 - future_frames, step=-1)
+        future = self._neighbours(video, frame, future_frames, step=1)
         root = self.root(video)
-        listed = video.frame_rows
-        name = video.frame_files[frame]
-        row = frame
-        names = [name]
-        for _ in range(num_frames - 1):
-            before = _name_before(name)
-            if before in listed:
-                name, row = before, listed[before]
-            elif before is not None and on_disk(root / before):
-                name = before
-            elif row > 0:
-                row -= 1
+        return [root / name for name in (*reversed(past), video.frame_files[frame], *future)]
+
+    def _neighbours(self, video: Video, row: int, count: int, step: int) -> list[str]:
+        """Names of the ``count`` frames before (``step`` -1) or after (1) a row of the video, the nearest first."""
+        root, listed = self.root(video), video.frame_rows
+        name = video.frame_files[row]
+        names = []
+        for _ in range(count):
+            beside = _name_beside(name, step)
+            if beside in listed:
+                name, row = beside, listed[beside]
+            elif beside is not None and self._is_there(root / beside):
+                name = beside
+            elif 0 <= row + step < video.num_frames:
+                row += step
                 name = video.frame_files[row]
             names.append(name)
-        return [root / name for name in reversed(names)]
+        return names
 
-    def check(self, video: Video, frame: int, num_frames: int) -> None:
-        """Raise :class:`PoseGraphError` when an image of the clip that ends at ``frame`` is not on disk."""
-        for path in self.clip_paths(video, frame, num_frames):
+    def _is_there(self, path: Path) -> bool:
+        inside = movie_frame(path.name)
+        if inside is None or not on_disk(path):
+            return on_disk(path)
+        return inside[1] < self._movie(path.with_name(inside[0])).num_frames
+
+    def check(self, video: Video, frame: int, num_frames: int, future_frames: int = 0) -> None:
+        """Raise :class:`PoseGraphError` when an image of the clip around ``frame`` is not on disk."""
+        for path in self.clip_paths(video, frame, num_frames, future_frames):
             if path not in self._there:
                 if not on_disk(path):
                     raise _missing(path)
@@ -103,13 +115,15 @@ class FrameReader:
         inside = movie_frame(path.name)
         if inside is None:
             return read_image(path)
-        movie = path.with_name(inside[0])
-        if movie not in self._movies:
+        return self._movie(path.with_name(inside[0])).read(inside[1])
+
+    def _movie(self, path: Path) -> MovieReader:
+        if path not in self._movies:
             if len(self._movies) == _OPEN_MOVIES:
                 self._movies.popitem(last=False)
-            self._movies[movie] = MovieReader(movie)
-        self._movies.move_to_end(movie)
-        return self._movies[movie].read(inside[1])
+            self._movies[path] = MovieReader(path)
+        self._movies.move_to_end(path)
+        return self._movies[path]
 
     def __getstate__(self) -> dict[str, Any]:
         # A loader process opens movies for itself, and decodes its own frames.
@@ -148,13 +162,14 @@ def frame_file(path: Path) -> Path:
     return path if inside is None else path.with_name(inside[0])
 
 
-def _name_before(name: str) -> str | None:
+def _name_beside(name: str, step: int) -> str | None:
+    """The name of the frame whose number is ``step`` more; None: it would be negative, or the name has none."""
     inside = movie_frame(name)
     if inside is not None:
         movie, frame = inside
-        return f"{movie}#{frame - 1}" if frame else None
+        return f"{movie}#{frame + step}" if frame + step >= 0 else None
     match = _LAST_NUMBER.search(name)
-    if match is None or int(match[1]) == 0:
+    if match is None or int(match[1]) + step < 0:
         return None
-    number = str(int(match[1]) - 1).zfill(len(match[1]))
+    number = str(int(match[1]) + step).zfill(len(match[1]))
     return name[: match.start(1)] + number + name[match.end(1) :]

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from posegraph.config import RunConfig
+from posegraph.config import ModelConfig, RunConfig
 from posegraph.data.clips import annotated_people
 from posegraph.data.index import Tracks
 from posegraph.data.video import FrameReader, frame_file
@@ -35,7 +35,7 @@ _HASHED = {
 def feature_key(config: RunConfig, weights: str, tracks: Tracks) -> dict[str, Any]:
     """Plain values that decide the features of these people's clips; ``weights`` is :func:`digest_of_weights`."""
     sizes = config.model.model_dump(mode="json", include=set(_SIZES))
-    people, images = _people_and_images(tracks, FrameReader(config.data.images), config.model.clip_frames)
+    people, images = _people_and_images(tracks, FrameReader(config.data.images), config.model)
     return {
         "version": VERSION,
         **{f"model.{name}": sizes[name] for name in _SIZES},
@@ -73,14 +73,14 @@ def digest_of_modules(*modules: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _people_and_images(tracks: Tracks, reader: FrameReader, num_frames: int) -> tuple[str, str]:
+def _people_and_images(tracks: Tracks, reader: FrameReader, model: ModelConfig) -> tuple[str, str]:
     """SHA-256 of who is seen where, and of the images' names and sizes. A data set that is moved keeps both."""
     people = hashlib.sha256()
     sizes: dict[str, int] = {}
     for person in annotated_people(tracks):
         root = reader.root(person.video)
         names = []
-        for path in reader.clip_paths(person.video, person.frame, num_frames):
+        for path in reader.clip_paths(person.video, person.frame, model.clip_frames, model.future_frames):
             names.append(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
             if names[-1] not in sizes:
                 sizes[names[-1]] = _size(frame_file(path))

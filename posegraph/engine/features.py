@@ -190,7 +190,9 @@ def _encoder(model: PoseModel, device: torch.device, precision: str) -> Iterator
     @torch.no_grad()
     def encode(frames: Tensor) -> Encoded:
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            return model.encode(frames.to(device))
+            encoded = model.encode(frames.to(device, non_blocking=True))
+            # A model that does without heatmaps has them stored all the same: others train from the same folder.
+            return encoded if model.reads_heatmaps else Encoded(encoded.features, model.decode(encoded.features))
 
     for part in parts:
         part.to(device).eval()

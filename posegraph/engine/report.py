@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import posegraph
-from posegraph.config import EvaluationConfig
+from posegraph.config import EvaluationConfig, ModelConfig
 from posegraph.data.tracks import TrackSet
 from posegraph.engine.evaluation import GROUND_TRUTH_BOXES, Evaluation
+from posegraph.engine.exporting.exported import StreamModel
 from posegraph.engine.report_page import write_page
 from posegraph.errors import PoseGraphError
 from posegraph.files import sha256
 from posegraph.metrics.curves import precision_recall
 from posegraph.metrics.files import ScoredFiles
 from posegraph.metrics.scores import Scores
-from posegraph.models.base import PoseModel
 from posegraph.skeleton import Skeleton
 
 ON_GROUND_TRUTH = (
@@ -27,7 +27,7 @@ ON_GROUND_TRUTH = (
 
 def write_evaluation_report(
     path: str | Path,
-    model: PoseModel,
+    model: StreamModel,
     source: str,
     data: str | Path,
     result: Evaluation,
@@ -76,7 +76,7 @@ def _with_curves(scores: Scores, truth: TrackSet, predictions: TrackSet) -> Scor
 
 
 def _evaluation_facts(
-    model: PoseModel, source: str, data: str | Path, boxes: str | Path | None, settings: EvaluationConfig
+    model: StreamModel, source: str, data: str | Path, boxes: str | Path | None, settings: EvaluationConfig
 ) -> dict[str, str]:
     """Facts of scoring a model, name -> value.
 
@@ -87,7 +87,7 @@ def _evaluation_facts(
         boxes: Detection file, or None for the annotated boxes.
         settings: Box threshold and ranking.
     """
-    facts = {"model": f"{model.config.preset}, variant {model.config.variant}", "checkpoint": _file(source)}
+    facts = {"model": f"{model.config.preset}, {_kind(model.config)}", "checkpoint": _file(source)}
     facts |= _common(data, model.skeleton)
     if boxes is None:
         facts["boxes"] = "ground truth"
@@ -107,6 +107,10 @@ def _file_facts(ground_truth: str | Path, predictions: str | Path, truth: TrackS
     """Facts of scoring prediction files, which do not say how they were made."""
     facts = _common(ground_truth, truth.skeleton)
     return facts | {"predictions": _file(predictions), "boxes": "not known", "posegraph": posegraph.__version__}
+
+
+def _kind(config: ModelConfig) -> str:
+    return f"variant {config.variant}" if config.method == "ncstr" else f"method {config.method}"
 
 
 def _common(data: str | Path, skeleton: Skeleton) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from posegraph.config import ModelConfig, RunConfig
 from posegraph.encoders.heatmap_head import HeatmapHead
-from posegraph.encoders.vit import ViTBackbone, last_frame_gradient_only
+from posegraph.encoders.vit import ViTBackbone, one_frame_gradient
 from posegraph.errors import PoseGraphError
 from posegraph.graph import ClipData
 from posegraph.models.weights import WeightsReport, open_source
@@ -24,18 +24,38 @@ from posegraph.models.weights.sources import read_config
 from posegraph.skeleton import Skeleton
 
 
+class Regression(NamedTuple):
+    """Points as a distribution: around ``points``, as wide as ``spread``, of the shape that ``log_density`` has.
+
+    Fields:
+        points: ``[B, J, 2]`` normalised.
+        spread: ``[B, J, 2]`` sigma of x and y, normalised.
+        log_density: Errors ``[..., 2]`` in units of the spread -> their log density ``[...]``.
+    """
+
+    points: Tensor
+    spread: Tensor
+    log_density: nn.Module
+
+
 class PoseOutput(NamedTuple):
-    """All that a model says about a batch of clips.
+    """All that a model says about a batch of clips. What a field is for tells which loss it carries.
 
     Fields:
         nodes: ``[B, J, 3]`` normalised x, y and visibility of the key frame.
-        heatmaps: ``[B, J, H, W]`` prior heatmaps of the key frame, with gradient.
-        values: ``[B, J]`` their peak values.
+        heatmaps: ``[B, J, H, W]`` prior heatmaps of the key frame, with gradient; ``J`` 0 where none were made.
+        values: ``[B, J]`` their peak values, or what else says how sure the model is of a joint.
+        nodes_learn: The nodes carry a loss. False: what they were made from does.
+        refined: ``[B, J, H, W]`` heatmaps that the nodes were read from, where they are not the prior ones.
+        regression: What the nodes' points were taken from, where they have a distribution.
     """
 
     nodes: Tensor
     heatmaps: Tensor
     values: Tensor
+    nodes_learn: bool = True
+    refined: Tensor | None = None
+    regression: Regression | None = None
 
 
 class Encoded(NamedTuple):
@@ -43,7 +63,7 @@ class Encoded(NamedTuple):
 
     Fields:
         features: ``[B, T, C, h, w]``.
-        heatmaps: ``[B, T, J, H, W]``, raw.
+        heatmaps: ``[B, T, J, H, W]``, raw; ``J`` 0 of models that do without.
     """
 
     features: Tensor
@@ -77,7 +97,12 @@ class PoseModel(
         skeleton: Its joints.
         run_config: The run that trained it, where it comes from a checkpoint; its box scale and scoring apply.
         weights_report: What became of the weights that it was started from; None: it was not.
+        reads_heatmaps: Its answer needs heatmaps: they are made of every frame.
+        trains_decoder: Its own loss reaches the decoder, with or without one on the prior heatmaps.
     """
+
+    reads_heatmaps: ClassVar[bool] = True
+    trains_decoder: ClassVar[bool] = False
 
     def __init__(
         self, config: ModelConfig, skeleton: Skeleton, backbone: ViTBackbone, heatmap_head: HeatmapHead
@@ -100,11 +125,24 @@ class PoseModel(
     def encode(self, frames: Tensor) -> Encoded:
         """Crops ``[B, T, 3, H_in, W_in]`` -> features and heatmaps of every frame, each frame by itself."""
         if torch.is_grad_enabled() and not self.config.past_gradient:
-            features = last_frame_gradient_only(self.backbone, frames)
+            features = one_frame_gradient(self.backbone, frames, self.config.key_frame)
         else:
             features = self.backbone(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-        heatmaps = self.heatmap_head(features.flatten(0, 1)).unflatten(0, features.shape[:2])
-        return Encoded(features, heatmaps)
+        if not self.reads_heatmaps:
+            return Encoded(features, features.new_zeros(*features.shape[:2], 0, *self.config.heatmap_hw))
+        return Encoded(features, self.decode(features))
+
+    def decode(self, features: Tensor) -> Tensor:
+        """Features ``[B, T, C, h, w]`` -> heatmaps ``[B, T, J, H, W]``."""
+        heatmaps: Tensor = self.heatmap_head(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+        return heatmaps
+
+    def with_gradient(self, heatmaps: Tensor) -> Tensor:
+        """``[B, T, ...]``, without gradient through the frames that ``past_gradient`` shuts out of the backbone."""
+        if self.config.past_gradient:
+            return heatmaps
+        key, fixed = self.config.key_frame, heatmaps.detach()
+        return torch.cat([fixed[:, :key], heatmaps[:, key : key + 1], fixed[:, key + 1 :]], dim=1)
 
     def reason(self, encoded: Encoded, clip: ClipData) -> PoseOutput:
         """Encoded frames of a batched clip, and its graph -> :class:`PoseOutput`."""

@@ -11,15 +11,25 @@ from posegraph.encoders.joint_embedding import JointEmbedding
 from posegraph.encoders.pose_query import PoseQueryEncoder
 from posegraph.encoders.vit import ViTBackbone
 from posegraph.models.base import PoseModel
+from posegraph.models.dcpose import DCPose
+from posegraph.models.dsta import DSTA
 from posegraph.models.ncstr import NCSTR
+from posegraph.models.posewarper import PoseWarper
 from posegraph.models.vitpose import ViTPose
 from posegraph.models.weights import load_weights, read_weights
 from posegraph.nn.branch import Branch
 from posegraph.nn.cross_branch import CrossBranchAttention
 from posegraph.nn.expert_fusion import ExpertFusion, NodeExpert
+from posegraph.nn.heatmap_warping import FrameDifference, HeatmapWarping
+from posegraph.nn.joint_tokens import FrameAttention, JointAttention, JointTokens, PointRegression
+from posegraph.nn.pose_refinement import PoseCorrection, PoseResidualFusion, PoseTemporalMerger, closeness
+from posegraph.nn.real_nvp import RealNVP
 from posegraph.nn.skeleton_gat import SkeletonGAT
 from posegraph.nn.temporal_gat import PastMemory, TemporalGAT
 from posegraph.skeleton import Skeleton
+
+MERGED_CHANNELS = 4
+"""Of dcpose: maps of a joint between the two convolutions that merge its heatmaps of all frames."""
 
 
 def build_model(
@@ -84,6 +94,8 @@ def model_from_config(config: ModelConfig, skeleton: Skeleton) -> PoseModel:
         config.stem,
     )
     heatmap_head = HeatmapHead(config.embed_dim, skeleton.num_joints, config.deconv_channels, decoder)
+    if config.method != "ncstr":
+        return _rival(config, skeleton, backbone, heatmap_head)
     if config.variant == "vit_alone":
         return ViTPose(config, skeleton, backbone, heatmap_head)
     channels = config.node_channels
@@ -101,6 +113,34 @@ def model_from_config(config: ModelConfig, skeleton: Skeleton) -> PoseModel:
         global_,
         CrossBranchAttention(channels, config.attention_heads) if both else None,
         ExpertFusion(channels) if both else NodeExpert(channels),
+    )
+
+
+def _rival(config: ModelConfig, skeleton: Skeleton, backbone: ViTBackbone, heatmap_head: HeatmapHead) -> PoseModel:
+    channels, heads, layers = config.node_channels, config.attention_heads, config.memory_layers
+    num_joints, frames, key = skeleton.num_joints, config.num_frames, config.key_frame
+    image = (config, skeleton, backbone, heatmap_head)
+    if config.method == "dsta":
+        return DSTA(
+            *image,
+            JointTokens(config.embed_dim, channels, num_joints, config.grid_hw, heads),
+            JointAttention(channels, heads, layers),
+            FrameAttention(channels, heads, layers, frames, key),
+            PointRegression(channels, num_joints),
+            RealNVP(),
+        )
+    guide = max(channels // 4, 1)
+    # As far as the largest window of a joint's query: both are what a joint may move between frames.
+    dilations = [max(round(config.radius_max * share), 1) for share in (0.25, 0.5, 1.0)]
+    if config.method == "posewarper":
+        difference = FrameDifference(config.embed_dim, num_joints, guide)
+        return PoseWarper(*image, difference, HeatmapWarping(num_joints, guide, dilations))
+    weights = closeness(frames, key)
+    return DCPose(
+        *image,
+        PoseTemporalMerger(num_joints, MERGED_CHANNELS, weights),
+        PoseResidualFusion(num_joints, guide, weights, key),
+        PoseCorrection(num_joints, guide, dilations),
     )
 
 

@@ -45,12 +45,16 @@ class InferenceModel(nn.Module):
             patches.weight = nn.Parameter(patches.weight.to(memory_format=torch.channels_last), requires_grad=False)
         classic = isinstance(copy.heatmap_head.deconv[0], nn.ConvTranspose2d)
         on_cpu = next(copy.parameters()).is_cpu
-        self.heatmap_head = FastHeatmapHead(copy.heatmap_head) if classic and on_cpu else copy.heatmap_head
+        self.heatmap_head: nn.Module = copy.heatmap_head
+        if not model.reads_heatmaps:
+            self.heatmap_head = NoHeatmaps(model.config.heatmap_hw)
+        elif classic and on_cpu:
+            self.heatmap_head = FastHeatmapHead(copy.heatmap_head)
         self.head = FastHead(copy) if isinstance(copy, NCSTR) else PlainHead(copy)
         self.clips_at_once = max(NODES_AT_ONCE // model.skeleton.num_joints, 1) if on_cpu else None
 
     def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """``[N, 3, H_in, W_in]`` -> features ``[N, C, h, w]`` and heatmaps ``[N, J, H, W]``."""
+        """``[N, 3, H_in, W_in]`` -> features ``[N, C, h, w]``, heatmaps ``[N, J, H, W]``; ``J`` 0 where not needed."""
         features = self.backbone(crops)
         return features, self.heatmap_head(features)
 
@@ -62,7 +66,8 @@ class InferenceModel(nn.Module):
         if len(outputs) == 1:
             output: PoseOutput = outputs[0]
             return output
-        return PoseOutput(*(torch.cat(values) for values in zip(*outputs, strict=True)))
+        nodes, heatmaps, values = (torch.cat(parts) for parts in zip(*(output[:3] for output in outputs), strict=True))
+        return PoseOutput(nodes, heatmaps, values)
 
 
 class FastHeatmapHead(nn.Module):
@@ -83,6 +88,18 @@ class FastHeatmapHead(nn.Module):
         if self.final.bias is not None:
             heatmaps += self.final.bias.unsqueeze(-1)
         return heatmaps.view(*heatmaps.shape[:2], *grid.shape[1:3])
+
+
+class NoHeatmaps(nn.Module):
+    """In the decoder's place, where the answer does without."""
+
+    def __init__(self, heatmap_hw: tuple[int, int]) -> None:
+        super().__init__()
+        self.heatmap_hw = heatmap_hw
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``[N, C, h, w]`` -> ``[N, 0, H, W]``."""
+        return features.new_zeros(features.size(0), 0, *self.heatmap_hw)
 
 
 class FastHead(nn.Module):
@@ -109,15 +126,20 @@ class FastHead(nn.Module):
 
 
 class PlainHead(nn.Module):
-    """What ViT alone makes of its heatmaps."""
+    """:meth:`PoseModel.reason` of a model that needs no graph, as it is written.
+
+    Takes the model, which must be a copy: backbone and decoder are taken out of it.
+    """
 
     def __init__(self, model: PoseModel) -> None:
         super().__init__()
-        self.reason = model.reason
+        del model.backbone, model.heatmap_head
+        self.model = model
 
     def forward(self, encoded: Encoded) -> PoseOutput:
-        """Encoded key frames ``[B, 1, ...]`` -> :class:`PoseOutput`."""
-        return self.reason(encoded, ClipData())
+        """Encoded frames of a batch of clips -> :class:`PoseOutput`, without what only training reads."""
+        nodes, heatmaps, values, *_ = self.model.reason(encoded, ClipData())
+        return PoseOutput(nodes, heatmaps, values)
 
 
 def _folded(deconvolution: nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> FastDeconvolution:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors.torch import save_model
 from torch import Tensor
 
@@ -22,11 +24,29 @@ CONFIG = "config.json"
 TENSORS = "model.safetensors"
 
 
-def write_pretrained(model: PoseModel, folder: Path) -> None:
-    """Write ``config.json``, with the skeleton inside, and ``model.safetensors``."""
+def write_pretrained(model: PoseModel, folder: Path, half: bool = False) -> None:
+    """Write ``config.json``, with the skeleton inside, and ``model.safetensors``.
+
+    Args:
+        model: Its parameters are in float32.
+        folder: Made where it is not there.
+        half: Store float16, half the size; :func:`restored` and all else that reads it have float32 again.
+
+    Raises:
+        PoseGraphError: a weight beyond float16's range (65504), or a folder that cannot be written.
+    """
+    stored = _in_half_precision(model) if half else model
     with replacing(folder / TENSORS) as temporary:
-        save_model(model, str(temporary), metadata={"format": "pt"})
+        save_model(stored, str(temporary), metadata={"format": "pt"})
     write_json(folder / CONFIG, config_json(model.run_config, model.config, model.skeleton, __version__))
+
+
+def _in_half_precision(model: PoseModel) -> PoseModel:
+    stored = copy.deepcopy(model).half()
+    for name, value in stored.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise PoseGraphError(f"{name}: has values that float16 cannot hold (above 65504, or NaN); store float32")
+    return stored
 
 
 def restored(source: Source) -> PoseModel:

@@ -200,7 +200,7 @@ class _Memory(nn.Module):
             tokens = layer(tokens)
         memory = self.norm(tokens).mean(dim=3)
         gate = torch.sigmoid(self.gate_out(F.gelu(self.gate_in(torch.cat([current, memory], dim=-1)))))
-        return torch.lerp(memory, current, gate)
+        return torch.lerp(memory, current, gate.type_as(memory))  # autocast leaves lerp alone
 
 
 class _EncoderLayer(nn.Module):

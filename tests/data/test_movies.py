@@ -79,6 +79,13 @@ def test_the_past_of_a_clip_lies_in_the_movie(movie: Path) -> None:
     assert [path.name for path in reader.clip_paths(first, 0, 3)] == ["clip7.avi#0"] * 3
 
 
+def test_the_future_of_a_clip_ends_with_the_movie(movie: Path) -> None:
+    reader, clip = FrameReader(), video(["clip7.avi#4", f"clip7.avi#{FRAMES - 2}"], movie.parent / "a.json")
+    names = [[path.name for path in reader.clip_paths(clip, row, 3, 2)] for row in (0, 1)]
+    assert names[0] == ["clip7.avi#4", "clip7.avi#5", "clip7.avi#6"]
+    assert names[1] == [f"clip7.avi#{frame}" for frame in (FRAMES - 2, FRAMES - 1, FRAMES - 1)]
+
+
 def test_a_missing_movie_is_named(movie: Path, tmp_path: Path) -> None:
     gone = video(["other.mp4#0"], tmp_path / "a.json")
     with pytest.raises(PoseGraphError, match=r"image 'other\.mp4#0' is neither in"):

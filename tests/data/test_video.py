@@ -52,6 +52,22 @@ def test_the_first_frame_is_repeated(tmp_path: Path) -> None:
     assert past(tmp_path, names, 1) == [names[0], names[0], names[1]]
 
 
+def test_future_frames(tmp_path: Path) -> None:
+    """Listed ones, one that only the disk has, and after the last one that again."""
+    listed = ["000003.jpg", "000004.jpg", "000006.jpg"]
+    for name in [*listed, "000005.jpg"]:
+        picture(tmp_path / name)
+    reader, clip = FrameReader(tmp_path), video(tmp_path / "clip.json", *listed)
+
+    def numbers(frame: int, num_frames: int, future_frames: int) -> list[int]:
+        return [int(path.stem) for path in reader.clip_paths(clip, frame, num_frames, future_frames)]
+
+    assert numbers(1, 3, 1) == [3, 4, 5]
+    assert numbers(1, 5, 2) == [3, 3, 4, 5, 6]
+    assert numbers(2, 3, 2) == [6, 6, 6]
+    assert numbers(0, 3, 0) == [3, 3, 3]
+
+
 def test_the_future_is_never_read(tmp_path: Path) -> None:
     assert past(tmp_path, ["000005.jpg", "000006.jpg"], 0) == ["000005.jpg"] * 3
 

@@ -10,7 +10,9 @@ here, for without it they would count as nothing:
   counter has it on a GPU (the scores are made again);
 - the graph part of PyG's ``GATConv``: ``2 N H C`` for the two halves of the scores, ``E H C`` for the sum over
   messages, and twice that backward;
-- interpolation: 2 an output element and axis; products of vectors.
+- interpolation: 2 an output element and axis, and so sampling between cells (``grid_sample``, which deformable
+  convolutions read with): 4 a sample, backward 12 (the map's gradient, and that of both coordinates); products of
+  vectors.
 
 PyTorch's fused transformer layer, one operator without a formula, is switched off meanwhile.
 
@@ -150,6 +152,16 @@ def _interpolation(axes: int) -> Callable[..., int]:
     return flops
 
 
+def _sampling(maps: Shape, grid: Shape, *_: Any, **__: Any) -> int:
+    """Maps ``[N, channels, ...]`` read at a grid ``[N, H, W, 2]``: four neighbours a sample."""
+    return 2 * 4 * maps[1] * math.prod(grid[:-1])
+
+
+def _sampling_backward(_: Shape, maps: Shape, grid: Shape, *__: Any, **___: Any) -> int:
+    """Four neighbours' gradients, and those of both coordinates, each from four neighbours."""
+    return 2 * 12 * maps[1] * math.prod(grid[:-1])
+
+
 def _vector_product(first: Shape, *_: Any, **__: Any) -> int:
     return 2 * math.prod(first)
 
@@ -161,6 +173,8 @@ _MISSED = {
     aten.upsample_linear1d_backward: _interpolation(1),
     aten.upsample_bilinear2d: _interpolation(2),
     aten.upsample_bilinear2d_backward: _interpolation(2),
+    aten.grid_sampler_2d: _sampling,
+    aten.grid_sampler_2d_backward: _sampling_backward,
     aten.mv: _vector_product,
     aten.dot: _vector_product,
 }

@@ -24,10 +24,18 @@ STAGES = {
     "decoder": ("heatmap_head",),
     "joint embedding": ("joint_embedding",),
     "pose query": ("pose_query",),
-    "temporal": ("local.temporal", "local.memory", "global_.temporal", "global_.memory"),
-    "spatial": ("local.spatial", "global_.spatial"),
+    "joint tokens": ("tokens",),
+    "temporal": ("local.temporal", "local.memory", "global_.temporal", "global_.memory", "temporal"),
+    "spatial": ("local.spatial", "global_.spatial", "spatial"),
     "cross-branch": ("cross_branch",),
     "fusion": ("fusion",),
+    "regression": ("regression",),
+    "flow (training)": ("flow",),
+    "merging": ("merger",),
+    "residual fusion": ("residuals",),
+    "correction": ("correction",),
+    "frame difference": ("difference",),
+    "warping": ("warping",),
 }
 """Stage -> the model's modules that are part of it; a variant has only some."""
 

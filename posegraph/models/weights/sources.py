@@ -1,4 +1,4 @@
-"""From a SPEC to named tensors: a file, a folder, a model of the Hugging Face hub, or one of timm's."""
+"""From a SPEC to named tensors: a file, a folder, a shipped model, one of the Hugging Face hub, or one of timm's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from posegraph.files import read_json
 from posegraph.models.weights.files import read_safetensors, read_tensors, read_torch
 from posegraph.models.weights.hub import fetched_from_hub, timm_model
 from posegraph.models.weights.own import CHECKPOINTS, LAST, Own, own_checkpoint, own_config
+from posegraph.models.weights.shipped import damaged, shipped_folder, shipped_name
 
 TIMM = "timm:"
 CONFIG = "config.json"
@@ -46,8 +47,8 @@ def open_source(spec: str | Path) -> Source:
 
     Args:
         spec: A ``.pth``, ``.pt``, ``.bin``, ``.ckpt`` or ``.safetensors`` file; a run's folder; a folder that
-            ``save_pretrained`` wrote (posegraph's or Hugging Face's); ``owner/name`` or ``owner/name/file`` on the
-            Hugging Face hub; ``timm:NAME``.
+            ``save_pretrained`` wrote (posegraph's or Hugging Face's); the name of a model that comes with posegraph;
+            ``owner/name`` or ``owner/name/file`` on the Hugging Face hub; ``timm:NAME``.
 
     Raises:
         PoseGraphError: nothing there, nothing to fetch, a damaged file, or one that could run code.
@@ -56,10 +57,21 @@ def open_source(spec: str | Path) -> Source:
     if name.startswith(TIMM):
         tensors, config = timm_model(name.removeprefix(TIMM))
         return Source(name, tensors, config)
+    shipped = shipped_name(spec)
+    if shipped is not None:
+        return _shipped(shipped)
     path = Path(spec)
     if not path.exists():
         path = fetched_from_hub(name)
     return _folder(name, path) if path.is_dir() else _file(name, path)
+
+
+def _shipped(name: str) -> Source:
+    folder = shipped_folder(name)
+    try:
+        return _folder(name, folder)
+    except PoseGraphError as error:
+        raise damaged(name, error) from None
 
 
 def _folder(spec: str, folder: Path) -> Source:

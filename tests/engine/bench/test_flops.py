@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch_geometric.nn import GATConv
 
 from posegraph.engine.bench import Work, WorkCounter
+from posegraph.nn.deformable import GuidedDeformation
 
 EDGES = torch.tensor([[0, 1, 2, 0], [1, 2, 0, 0]])
 
@@ -129,6 +130,27 @@ def test_backward_costs_twice_the_forward_where_inputs_learn() -> None:
 def test_attention_backward_makes_its_scores_again() -> None:
     query, key, value = (torch.ones(1, 2, size, 4, requires_grad=True) for size in (3, 5, 5))
     assert backward(lambda: F.scaled_dot_product_attention(query, key, value)) == (0, (2 + 5) * 120)
+
+
+def test_sampling_between_cells() -> None:
+    maps, grid = torch.ones(2, 3, 4, 5, requires_grad=True), torch.zeros(2, 6, 7, 2, requires_grad=True)
+
+    def sampled() -> Tensor:
+        return F.grid_sample(maps, grid, align_corners=True)
+
+    samples = 2 * 3 * 6 * 7  # each of four neighbours
+    assert products(sampled) == (4 * samples, 0)
+    # backward: to four neighbours, and from four to each of two coordinates
+    assert backward(sampled) == (4 * samples + 12 * samples, 0)
+
+
+def test_a_deformable_convolution() -> None:
+    joints, guide, cells = 3, 4, 6 * 5
+    layer = GuidedDeformation(guide, joints, dilation=2, masked=True, identity=False)
+    places = cells * guide * 9 * 27  # to two offsets and a factor of nine taps
+    samples = joints * 9 * cells
+    work = products(lambda: layer(torch.ones(1, joints, 6, 5), torch.ones(1, guide, 6, 5)))
+    assert work == (places + 4 * samples + samples, 0)
 
 
 def test_interpolation_backward() -> None:

@@ -115,3 +115,29 @@ def test_training_costs_three_forwards_of_what_learns(frozen: bool) -> None:
     else:
         assert found.attention == backbone.attention * 7 // 2
         assert found.weights == 3 * (backbone.weights + decoder) - patches
+
+
+RIVALS = {
+    "dsta": {"backbone", "joint tokens", "spatial", "temporal", "regression"},
+    "dcpose": {"backbone", "decoder", "merging", "residual fusion", "correction"},
+    "posewarper": {"backbone", "decoder", "frame difference", "warping"},
+}
+
+
+@pytest.mark.parametrize("method", RIVALS)
+def test_stages_of_a_rival(method: str) -> None:
+    """What an answer takes; dsta has a decoder and a flow that only training uses."""
+    found, alone = work_of("ncstr-tiny", f"model.method={method}"), work_of("ncstr-tiny", "model.variant=vit_alone")
+    assert {stage for stage, work in found.clip.items() if work.macs and stage != BETWEEN} == RIVALS[method]
+    assert found.clip["backbone"].macs == 3 * alone.clip["backbone"].macs
+    assert found.stream["backbone"].macs == alone.clip["backbone"].macs
+    head = RIVALS[method] - {"backbone", "decoder"}
+    assert all(found.clip[stage] == found.stream[stage] for stage in head)
+    unused = {"decoder", "flow (training)"} if method == "dsta" else set()
+    assert found.parameters.keys() == RIVALS[method] | unused
+
+
+def test_regression_of_dsta() -> None:
+    found = work_of("ncstr-tiny", "model.method=dsta").clip["regression"]
+    assert found.weights == J * (2 * 96) * 96  # both views merged
+    assert found.attention == J * 96 * 4  # a last layer of each joint's own, one batched product

@@ -1,0 +1,90 @@
+"""The comparison with rivals: its table on literal rows, and a miniature of all of it, gone on with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from posegraph.config import RunConfig
+from posegraph.data.synthetic import generate
+from posegraph.engine.training import train
+
+TINY = (
+    "model.input_hw=[64,48]", "model.embed_dim=32", "model.depth=1", "model.num_heads=2", "model.node_channels=32",
+    "model.deconv_channels=[16]", "model.patch_size=8", "training.batch_size=2", "training.max_steps=1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rivals(benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark("rivals")
+
+
+def test_table_of_literal_rows(rivals: ModuleType) -> None:
+    rows = [
+        {"row": name, "seed": seed, "mAP": mean}
+        for name, means in {"vit_alone": (60.0, 62.0), "dcpose_future": (63.0, 64.0)}.items()
+        for seed, mean in enumerate(means)
+    ]
+    alone = {"frames": 1, "future_frames": 0, "parameters": 2_430_000, "gmacs_clip": 0.1757, "gmacs_stream": 0.1757,
+             "ms_clip": 7.0, "ms_stream": 6.5}  # fmt: skip
+    other = alone | {"frames": 3, "future_frames": 1, "gmacs_stream": None}
+    del other["ms_stream"]
+    lines = rivals.table(rows, {"vit_alone": alone, "dcpose_future": other}).splitlines()
+    assert lines[2] == "| ViT alone | 1 | 0 | 61.0 ± 1.4 |  | 2 | 2.43 | 0.176 | 0.176 | 7.0 | 6.5 |"
+    assert lines[3] == "| DCPose | 3 | 1 | 63.5 ± 0.7 | +2.5 ± 0.7 | 2 | 2.43 | 0.176 | - | 7.0 | - |"
+
+
+@pytest.fixture
+def miniature(tmp_path: Path) -> list[str]:
+    """Arguments for two further steps from a run of one step, on a handful of frames."""
+    generate(tmp_path / "set", sequences=2, frames=3, people=1, size=(96, 72), val_fraction=0.5, workers=1)
+    annotations = tmp_path / "set/annotations"
+    shutil.copytree(annotations / "val", annotations / "test")
+    settings = (*TINY, "model.variant=vit_alone", f"data.train={annotations}/train")
+    train(RunConfig.from_preset("ncstr-tiny", settings), tmp_path / "start", progress=False)
+    (tmp_path / "rivals.md").write_text("<!-- rivals begin -->\n<!-- rivals end -->\n")
+    return [
+        "--data", str(tmp_path / "set"), "--pretrained", str(tmp_path / "start"), "--out", str(tmp_path / "out"),
+        "--steps", "2", "--rounds", "1", "--json", str(tmp_path / "rivals.json"), "--docs", str(tmp_path / "rivals.md"),
+        "--rows", "vit_alone", "dsta", "posewarper_future",
+    ]  # fmt: skip
+
+
+def test_miniature_gone_on_with(rivals: ModuleType, miniature: list[str], tmp_path: Path) -> None:
+    rivals.main([*miniature[:-2]])
+    (first,) = json.loads((tmp_path / "rivals.json").read_text())["rows"]
+    rivals.main(miniature)
+    content = json.loads((tmp_path / "rivals.json").read_text())
+    found = {row["row"]: row for row in content["rows"]}
+    assert list(found) == ["dsta", "posewarper_future", "vit_alone"]
+    assert found["vit_alone"] == first  # not trained again
+    assert [row["training"]["steps"] for row in found.values()] == [2, 2, 2]
+    window = RunConfig.from_file(tmp_path / "out/runs/s0-posewarper_future/config.yaml").model
+    assert (window.method, window.num_frames, window.future_frames) == ("posewarper", 3, 1)
+    assert window.weights == str(tmp_path / "start")
+    costs = content["costs"]
+    assert costs["posewarper_future"]["gmacs_stream"] is None
+    assert costs["vit_alone"]["gmacs_stream"] == costs["vit_alone"]["gmacs_clip"] < costs["dsta"]["gmacs_clip"]
+    # An answer of dsta needs neither decoder nor flow.
+    assert costs["dsta"]["parameters"] < found["dsta"]["parameters"]
+    assert costs["vit_alone"]["parameters"] == found["vit_alone"]["parameters"]
+    assert content["command"].endswith("--steps 2 --rows vit_alone dsta posewarper_future")
+    assert "| PoseWarper | 3 | 1 |" in (tmp_path / "rivals.md").read_text()
+    with pytest.raises(SystemExit, match=r"steps was 2 .* give a new --out"):
+        rivals.main([*miniature, "--steps", "3"])
+
+
+def test_a_start_that_is_no_vit_alone_is_refused(rivals: ModuleType, miniature: list[str], tmp_path: Path) -> None:
+    config = tmp_path / "start/config.yaml"
+    config.write_text(config.read_text().replace("variant: vit_alone", "variant: full"))
+    with pytest.raises(SystemExit, match="is a run of variant full; all rows start from one of vit_alone"):
+        rivals.main(miniature)
+    config.unlink()
+    with pytest.raises(SystemExit, match=r"is no run \(it has no config.yaml\)"):
+        rivals.main(miniature)
