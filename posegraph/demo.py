@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from posegraph.config import RunConfig
 from posegraph.data import TrackSet, read_tracks
 from posegraph.data.synthetic import generate
@@ -22,6 +20,7 @@ from posegraph.data.tracks import PersonTrack
 from posegraph.engine.checkpoint import load
 from posegraph.engine.evaluation import Evaluation, evaluate
 from posegraph.engine.pictures import close_up, write_comparison
+from posegraph.engine.precision import fastest_precision
 from posegraph.engine.training import train
 from posegraph.files import write_json
 from posegraph.visualize import filmstrip, write_png
@@ -130,24 +129,6 @@ def _config(out: Path, seed: int, variant: str, steps: int, precision: str, weig
     # From trained weights on, backbone and decoder go on more slowly than the new head; ViT alone at the same rates.
     further = ["training.lr=1e-3", "training.backbone_lr_scale=0.5"] if weights else []
     return RunConfig.from_dict(content, further, source="demo")
-
-
-def fastest_precision() -> str:
-    """``bf16-mixed`` where a matrix product is faster in bfloat16 on this machine, else ``32-true``.
-
-    Some processors compute bfloat16 natively and train almost twice as fast with it, others emulate it.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    times = {}
-    for precision, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
-        matrix = torch.ones(512, 512, dtype=dtype, device=device)
-        runs = []
-        for _ in range(10):
-            start = time.perf_counter()
-            (matrix @ matrix)[0, 0].item()  # .item() waits for a GPU
-            runs.append(time.perf_counter() - start)
-        times[precision] = min(runs)
-    return min(times, key=lambda precision: times[precision])
 
 
 def _pictures(out: Path, evaluations: dict[str, Evaluation]) -> list[Path]:

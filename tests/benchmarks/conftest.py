@@ -27,6 +27,9 @@ TINY = [
 def benchmark() -> Callable[[str], ModuleType]:
     """``benchmark("NAME")`` is ``benchmarks/NAME.py``, imported."""
 
+    if str(BENCHMARKS) not in sys.path:
+        sys.path.append(str(BENCHMARKS))  # a script finds its neighbours
+
     def imported(name: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location(f"benchmarks.{name}", BENCHMARKS / f"{name}.py")
         assert spec is not None
