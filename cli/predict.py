@@ -12,6 +12,7 @@ from .size import Size
 from .status import DONE, FAULT, GAPS, STOPPED
 
 if TYPE_CHECKING:
+    from posegraph.engine.exporting.exported import StreamModel
     from posegraph.engine.exporting.opening import Runtime
     from posegraph.engine.predict_files import PredictSummary
     from posegraph.engine.predict_report import SourceReport
@@ -25,7 +26,11 @@ def _names(context: click.Context, option: click.Parameter, text: str) -> list[s
 
 @click.command(cls=GroupedCommand)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@_model("--model", required=True, metavar="MODEL", help="A run, a checkpoint, a saved folder, an export, or a ViTPose.")
+@_model(
+    "--model",
+    metavar="MODEL",
+    help="A run, a checkpoint, a saved folder, an export, or a ViTPose; by default ncstr-tiny, which comes along.",
+)
 @_model("--weights", metavar="SPEC", help="MODEL is a preset: build it and give it these weights.")
 @_model("--skeleton", metavar="NAME_OR_PATH", help="Joints of other people's weights, where they do not say.")
 @_model("--expert", default=0, type=click.IntRange(0), show_default=True, help="ViTPose+: the expert; 0 is COCO's.")
@@ -42,10 +47,13 @@ def _names(context: click.Context, option: click.Parameter, text: str) -> list[s
 @_people(
     "--detector",
     metavar="torchvision[:NAME]|onnx:FILE|self",
-    help="What finds people. By default torchvision where its weights can be had, else self: one person, no detector.",
+    help="What finds people. By default torchvision where its weights can be had, else self: the pose model itself.",
 )
 @_people(
-    "--every", default=1, type=click.IntRange(1), show_default=True, metavar="N", help="Detect in each N-th frame."
+    "--every",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Detect in each N-th frame; by default in each, and in each tenth with self.",
 )
 @_people(
     "--min-score",
@@ -94,7 +102,7 @@ def _names(context: click.Context, option: click.Parameter, text: str) -> list[s
 @json_option
 def predict(
     sources: tuple[str, ...],
-    model: str,
+    model: str | None,
     weights: str | None,
     skeleton: str | None,
     expert: int,
@@ -122,16 +130,15 @@ def predict(
     3 done, but for frames that could not be read; 130 stopped (Ctrl-C, SIGTERM).
     In all cases the files of what was done are whole.
     """
-    from posegraph.engine import checkpoint, shards
-    from posegraph.engine.exporting.opening import open_model
+    from posegraph.engine import shards
     from posegraph.engine.predict_files import Stopped, predict_files
     from posegraph.engine.predict_options import PredictOptions, one_euro, stream_settings
 
+    if weights and not model:
+        raise click.UsageError("--weights: name the preset that they are for: --model PRESET --weights SPEC")
     with shards.shared_out(shard) as share, FramesBar() as bar:
         options_of_weights = {"preset": model if weights else None, "skeleton": skeleton, "expert": expert}
-        opened = open_model(weights or model, runtime, device, **options_of_weights)
-        if opened.weights_report is not None:
-            notice(str(opened.weights_report))
+        name, opened = _opened(weights or model, runtime, device, options_of_weights)
         smoothing = one_euro(smooth_cutoff, smooth_beta) if smooth else None
         options = PredictOptions(stream=stream_settings(opened, overrides), smoothing=smoothing, **choices)
         try:
@@ -150,8 +157,25 @@ def predict(
             )
         except Stopped as stop:
             summary = stop.summary
-        emit_json({"model": checkpoint.location(weights or model), **summary.as_json()}, json_path)
+        emit_json({"model": name, **summary.as_json()}, json_path)
         return _status(summary)
+
+
+def _opened(spec: str | None, runtime: Runtime | None, device: str, options: dict[str, Any]) -> tuple[str, StreamModel]:
+    """The model, and what results call it; without SPEC, the one that comes with posegraph."""
+    from posegraph.engine import checkpoint
+    from posegraph.engine.exporting.opening import open_model
+    from posegraph.models.weights.shipped import DEFAULT_MODEL, shipped_folder
+
+    name = DEFAULT_MODEL if spec is None else checkpoint.location(spec)
+    # By its folder: something else here may have its name.
+    opened = open_model(str(shipped_folder(DEFAULT_MODEL)) if spec is None else spec, runtime, device, **options)
+    if spec is None:
+        joints = f"{opened.skeleton.num_joints} joints of {opened.skeleton.name}"
+        notice(f"no --model: {name}, which comes with posegraph ({joints})")
+    if opened.weights_report is not None:
+        notice(str(opened.weights_report))
+    return name, opened
 
 
 def _tell(report: SourceReport, json_path: str | None, bar: FramesBar) -> None:

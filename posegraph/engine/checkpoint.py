@@ -12,6 +12,7 @@ from posegraph.models.foreign import model_from_weights
 from posegraph.models.pretrained import restored
 from posegraph.models.weights import read_weights
 from posegraph.models.weights.own import CHECKPOINTS, LAST
+from posegraph.models.weights.shipped import SHIPPED_MODELS, shipped_name
 from posegraph.skeleton import Skeleton
 
 
@@ -28,8 +29,8 @@ def load(
     that posegraph did not write.
 
     Args:
-        spec: A run, a checkpoint, a folder that ``save_pretrained`` wrote, or other people's ViTPose: a file, a folder,
-            an id on the Hugging Face hub (docs/weights.md).
+        spec: ``ncstr-tiny``, which comes with posegraph; a run, a checkpoint, a folder that ``save_pretrained`` wrote;
+            or other people's ViTPose: a file, a folder, an id on the Hugging Face hub (docs/weights.md).
         preset: What to build and give these weights to; None: what posegraph wrote, or the ViTPose of their size.
         skeleton: The joints of other people's decoder rows, where their file does not say.
         expert: ViTPose+: which of its experts is taken; 0 is COCO's.
@@ -37,8 +38,12 @@ def load(
     Raises:
         PoseGraphError: nothing there, a damaged file, or weights of which no model can be made.
     """
-    if preset is None and str(spec) in preset_names() and not Path(spec).exists():
-        raise PoseGraphError(f"{spec}: is a preset, and its weights are random; name weights for it: --weights SPEC")
+    unknown = not Path(spec).exists() and shipped_name(spec) is None
+    if preset is None and unknown and str(spec) in preset_names():
+        raise PoseGraphError(
+            f"{spec}: is a preset, and its weights are random; name weights for it: --weights SPEC (with weights comes "
+            f"{', '.join(SHIPPED_MODELS)})"
+        )
     source = open_run(spec)
     given = None if skeleton is None else Skeleton.load(skeleton)
     if source.own is None or preset is not None:
