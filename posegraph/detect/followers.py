@@ -33,35 +33,6 @@ class Follower(Protocol):
         ...
 
 
-class SelfFollower:
-    """One person without a detector: looked for in the whole frame, then followed by the own pose.
-
-    When the pose is lost (:class:`PoseBoxes`), the whole frame is looked at again, under a new id.
-    """
-
-    def __init__(self) -> None:
-        self._poses = PoseBoxes()
-        self._id = 0
-        self._found = False
-
-    def follow(self, detected: People | None, last: FramePoses | None, image_hw: tuple[int, int]) -> People:
-        """One person, always."""
-        people = People.nobody() if last is None else self._poses(last, image_hw)
-        people = rows_of_people(people, people.track_ids == self._id)
-        if len(people.track_ids) and (self._found or self._poses.sure(self._id)):
-            self._found = True
-            return people
-        if self._found:
-            self.reset()
-        return People(np.array([[0.0, 0.0, image_hw[1], image_hw[0]]]), np.ones(1), np.array([self._id]))
-
-    def reset(self) -> None:
-        """Look at the whole frame again; under a new id, unless nobody was found under this one."""
-        self._id += int(self._found)
-        self._found = False
-        self._poses.reset()
-
-
 class TrackFollower:
     """Many people: detections become tracks; where the detector rests, each box comes from the person's pose.
 
@@ -77,7 +48,7 @@ class TrackFollower:
 
     def __init__(self, tracker: Tracker, first_id: int = 0, bridge: bool = False) -> None:
         self.tracker, self.first_id, self.bridge = tracker, first_id, bridge
-        self._poses = PoseBoxes(bounded=True)
+        self._poses = PoseBoxes()
         self._overlooked: set[int] = set()
 
     def follow(self, detected: People | None, last: FramePoses | None, image_hw: tuple[int, int]) -> People:

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from posegraph.data.boxes import Boxes
-from posegraph.data.people import People
+from posegraph.data.people import FramePoses, People
 from posegraph.data.sources.frame import Frame, FrameSource
 from posegraph.detect.detector import Detector
 from posegraph.detect.file_boxes import FileBoxes, read_box_file
 from posegraph.detect.finder import PeopleFinder
-from posegraph.detect.followers import SelfFollower, TrackFollower
+from posegraph.detect.followers import TrackFollower
+from posegraph.detect.motion import Motion
+from posegraph.detect.pose_search import SEARCH_EVERY, Poser, PoseSearch
 from posegraph.detect.tracker import DEFAULT_TRACKER, LibraryTracker
 from posegraph.errors import PoseGraphError, did_you_mean
 
@@ -29,7 +31,7 @@ class ChosenDetector(NamedTuple):
 
     Fields:
         name: ``torchvision:NAME``, ``onnx:FILE`` or ``self``.
-        detector: None for ``self``: there is none.
+        detector: None for ``self``: the pose model finds people.
         notice: Why it was chosen, where nobody asked for it.
     """
 
@@ -73,7 +75,8 @@ def open_finder(
     boxes: Boxes | str | Path | None,
     source: FrameSource,
     *,
-    every: int = 1,
+    poser: Poser | None = None,
+    every: int | None = None,
     min_score: float | None = None,
     tracker: str = DEFAULT_TRACKER,
     shared: bool = False,
@@ -86,7 +89,9 @@ def open_finder(
             looked at where there are ``boxes``.
         boxes: A file or folder of boxes (:func:`read_box_file`), or what was read from it.
         source: The frames to come.
-        every: Frames from one detection to the next; people are followed by their poses between them.
+        poser: What sees poses in boxes; needed where the detector is ``self``.
+        every: Frames from one detection to the next; people are followed by their poses between them. None: 1, and 10
+            with ``self``.
         min_score: Score from which a box starts a track. None: 0.5, and all boxes of a file.
         tracker: One of :data:`~posegraph.detect.tracker.TRACKERS`.
         shared: The boxes are for several sources (:class:`FileBoxes`).
@@ -95,21 +100,31 @@ def open_finder(
     Raises:
         PoseGraphError: a setting is out of range, or boxes or detector cannot be had.
     """
-    if every < 1:
+    if every is not None and every < 1:
         raise PoseGraphError(f"a detection every {every} frames; expected 1 or more")
     if boxes is not None:
-        return _file_finder(boxes, source, every, min_score, tracker, shared)
+        return _file_finder(boxes, source, every or 1, min_score, tracker, shared)
     chosen = detector if isinstance(detector, ChosenDetector) else open_detector(detector, device)
     notices = [] if chosen.notice is None else [chosen.notice]
+    ids = LibraryTracker(tracker, MIN_SCORE if min_score is None else min_score)
     find = chosen.detector
     if find is None:
-        return PeopleFinder(None, SelfFollower(), told=lambda: notices)
+        return _own_finder(poser, ids, every or SEARCH_EVERY, notices)
 
-    def look(frame: Frame) -> People:
+    def look(frame: Frame, last: FramePoses | None) -> People:
         return find(frame.image)
 
-    ids = LibraryTracker(tracker, MIN_SCORE if min_score is None else min_score)
+    every = every or 1
     return PeopleFinder(look, TrackFollower(ids, bridge=every > 1), every=every, told=lambda: notices)
+
+
+def _own_finder(poser: Poser | None, ids: LibraryTracker, every: int, notices: list[str]) -> PeopleFinder:
+    if poser is None:
+        raise PoseGraphError("detector 'self' finds people by their poses; give open_finder a poser")
+    motion = Motion()
+    search = PoseSearch(poser, motion, every)
+    # Whom the search does not confirm is let go: it has looked at that very place.
+    return PeopleFinder(search, TrackFollower(ids), every=every, motion=motion, told=lambda: notices)
 
 
 def _file_finder(
@@ -117,13 +132,13 @@ def _file_finder(
 ) -> PeopleFinder:
     if not isinstance(boxes, Boxes):
         boxes = read_box_file(boxes)
-    look = FileBoxes(boxes, source, shared)
-    ids = LibraryTracker(tracker, -np.inf if min_score is None else min_score, look.first_free_id)
+    given = FileBoxes(boxes, source, shared)
+    ids = LibraryTracker(tracker, -np.inf if min_score is None else min_score, given.first_free_id)
     return PeopleFinder(
-        look,
-        TrackFollower(ids, look.first_free_id, bridge=every > 1),
+        lambda frame, last: given(frame),
+        TrackFollower(ids, given.first_free_id, bridge=every > 1),
         every=every,
-        told=lambda: [line for line in (look.notice(),) if line is not None],
+        told=lambda: [line for line in (given.notice(),) if line is not None],
         dropped=boxes.skipped,
     )
 
@@ -132,7 +147,5 @@ def _default(device: str | torch.device) -> ChosenDetector:
     try:
         chosen = open_detector("torchvision", device)
     except PoseGraphError as error:
-        return ChosenDetector(
-            "self", None, f"no detector: one person is looked for in the whole frame and followed by the pose ({error})"
-        )
+        return ChosenDetector("self", None, f"no detector: people are searched for by the pose model itself ({error})")
     return chosen._replace(notice=f"people are found by {chosen.name}")

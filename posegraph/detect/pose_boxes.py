@@ -48,15 +48,11 @@ class PoseBoxes:
     """Follows people by their own poses: each one's box comes from the pose before.
 
     A person whose pose loses its confidence keeps the last box, and ends after ``PATIENCE`` such frames in a row; one
-    whose box has left the image ends at once.
-
-    Args:
-        bounded: A box stays near the one before (``LARGEST_GROWTH``, ``LARGEST_STEP``). Not for one that starts as the
-            whole frame.
+    whose box has left the image ends at once. A box stays near the one before (``LARGEST_GROWTH``, ``LARGEST_STEP``).
     """
 
-    def __init__(self, min_keypoint_score: float = MIN_KEYPOINT_SCORE, bounded: bool = False) -> None:
-        self.min_keypoint_score, self.bounded = min_keypoint_score, bounded
+    def __init__(self, min_keypoint_score: float = MIN_KEYPOINT_SCORE) -> None:
+        self.min_keypoint_score = min_keypoint_score
         self._unsure: Counter[int] = Counter()
 
     def __call__(self, last: FramePoses, image_hw: tuple[int, int]) -> People:
@@ -69,7 +65,7 @@ class PoseBoxes:
             if box is None:
                 box = last.boxes_xywh[row]
                 self._unsure[track_id] = unsure[track_id] + 1
-            elif self.bounded:
+            else:
                 box = _near(box, last.boxes_xywh[row])
             if self._unsure[track_id] < PATIENCE and inside(box[None], image_hw)[0]:
                 rows.append(row)

@@ -20,8 +20,10 @@ from posegraph.detect import ChosenDetector, PeopleFinder, open_detector, open_f
 from posegraph.detect.file_boxes import read_box_file
 from posegraph.detect.tracker import DEFAULT_TRACKER
 from posegraph.engine.exporting.exported import StreamModel
+from posegraph.engine.glimpses import Glimpses
 from posegraph.engine.predict_identity import content_id
 from posegraph.engine.smoothing import OneEuro
+from posegraph.engine.streaming import PoseStream
 
 Smoother = Callable[[FramePoses, float], FramePoses]
 """Poses and their time in seconds, frame after frame, to smoothed poses."""
@@ -35,7 +37,8 @@ class PredictOptions:
         boxes: A file or folder of detections (docs/data.md); it goes before ``detector``.
         detector: ``torchvision[:NAME]``, ``onnx:FILE`` or ``self`` (docs/predict.md). None: torchvision where its
             weights can be had, else ``self``.
-        every: The detector looks at each ``every``-th frame; between them, people are followed by their poses.
+        every: The detector looks at each ``every``-th frame; between them, people are followed by their poses. None: 1,
+            and 10 with ``self``.
         min_score: Detections below start no track. None: 0.5, and all boxes of a file.
         tracker: ``botsort``, ``bytetrack`` or ``ocsort``.
         smoothing: A filter of the poses; every source has its own, which begins where this one is.
@@ -49,7 +52,7 @@ class PredictOptions:
 
     boxes: str | Path | None = None
     detector: str | None = None
-    every: int = 1
+    every: int | None = None
     min_score: float | None = None
     tracker: str = DEFAULT_TRACKER
     smoothing: OneEuro | None = None
@@ -122,13 +125,17 @@ class PeopleFinders:
             self._detector = chosen._replace(notice=None)
             self.made_by["detector"] = chosen.name
 
-    def finder(self, source: FrameSource) -> PeopleFinder:
-        """For the frames of a source. Raises :class:`PoseGraphError` for a setting that is out of range."""
+    def finder(self, source: FrameSource, stream: PoseStream) -> PeopleFinder:
+        """For the frames of a source, whose poses the stream estimates.
+
+        Raises :class:`PoseGraphError` for a setting that is out of range.
+        """
         options = self._options
         return open_finder(
             self._detector,
             self._boxes,
             source,
+            poser=Glimpses(stream),
             every=options.every,
             min_score=options.min_score,
             tracker=options.tracker,

@@ -33,6 +33,7 @@ class SourceReport:
         problems: A line for each stretch of frames that could not be read.
         notes: What else is worth knowing, a line each.
         encoded_crops_per_person_frame: Backbone passes of this run; 1 is a single-image model's.
+        searched_crops_per_frame: Backbone passes of this run besides, in search of people (``--detector self``).
         re_anchored_share: Share of this run's person-frames whose crop was placed anew.
         seconds: This run's.
         frames_per_second: This run's.
@@ -57,6 +58,7 @@ class SourceReport:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     encoded_crops_per_person_frame: float | None = None
+    searched_crops_per_frame: float = 0.0
     re_anchored_share: float | None = None
     seconds: float = 0.0
     frames_per_second: float | None = None
@@ -86,6 +88,8 @@ class SourceReport:
             parts.append(f"{self.frames_per_second:.1f} frames/s")
         if self.encoded_crops_per_person_frame is not None:
             parts.append(f"{self.encoded_crops_per_person_frame:.2f} backbone passes a pose")
+        if self.searched_crops_per_frame:
+            parts.append(f"{self.searched_crops_per_frame:.1f} a frame in search of people")
         if self.jitter is not None and self.jitter_smoothed is not None:
             late = "" if self.lag is None else f" ({self.lag:.1f} frames late)"
             parts.append(f"jitter {self.jitter:.4f} -> {self.jitter_smoothed:.4f}{late}")
@@ -141,6 +145,7 @@ class Tally:
         report.jitter, report.jitter_smoothed, report.lag = self._raw.mean(), self._smoothed.mean(), self._lag.mean()
         report.seconds = time.perf_counter() - self._started
         report.frames_per_second = (report.frames - report.resumed_frames) / report.seconds
+        report.searched_crops_per_frame = stats.searched_crops / max(stats.frames, 1)
         if stats.person_frames:
             report.encoded_crops_per_person_frame = stats.encoded_crops / stats.person_frames
             report.re_anchored_share = stats.re_anchored / stats.person_frames

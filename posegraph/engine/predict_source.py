@@ -71,7 +71,7 @@ class SourceRun:
             KeyboardInterrupt: it was stopped; the files of what was done are whole.
             PoseGraphError: the source or an output ended it; so are those that could be written.
         """
-        predictor = Predictor(self.stream, self.finders.finder(self.source))
+        predictor = Predictor(self.stream, self.finders.finder(self.source, self.stream))
         tally = Tally(self.report, self.options.smoothing is not None, self.source.live)
         ending: BaseException | None = None
         with self._journal(resume) as journal:

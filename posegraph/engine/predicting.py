@@ -40,7 +40,7 @@ class Predictor:
     @property
     def past_images(self) -> int:
         """How many frames before one its poses, to the last bit, depend on the images of."""
-        return self._stream.past_images
+        return max(self._stream.past_images, self._finder.past_images)
 
     @property
     def stats(self) -> StreamStats:
@@ -61,7 +61,7 @@ class Predictor:
         """Find, follow and estimate the people of the next frame."""
         image_hw = (frame.image.shape[0], frame.image.shape[1])
         self._on_size(frame.number, image_hw)
-        detected = self._finder.detect(frame)
+        detected = self._finder.detect(frame, self._last)
         people = self._finder.follow(detected, self._last, image_hw)
         self._last = self._stream.step(frame.image, people)
         return FrameRecord(frame.number, frame.time_s, frame.name, image_hw, detected, people, self._last)
@@ -73,6 +73,8 @@ class Predictor:
             image: The frame, where a frame to come may need it: among the last ``past_images``.
         """
         self._on_size(record.number, record.image_hw)
+        if image is not None:
+            self._finder.remember(image)
         self._finder.follow(record.detected, self._last, record.image_hw)
         self._stream.remember(image, record.people)
         self._last = record.poses
@@ -106,7 +108,8 @@ def predict(source: str | Path, model: StreamModel, **options: Any) -> Iterator[
     chosen = PredictOptions(**options)
     with chosen.open(source) as frames:
         finders = PeopleFinders(chosen, device_of(model))
-        predictor = Predictor(PoseStream(model, settings=chosen.stream), finders.finder(frames))
+        stream = PoseStream(model, settings=chosen.stream)
+        predictor = Predictor(stream, finders.finder(frames, stream))
         smooth = chosen.smoother()
         for frame in frames:
             record = predictor.step(frame)

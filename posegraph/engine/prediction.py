@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,9 +16,10 @@ from posegraph.data.datamodule import rank_and_size
 from posegraph.data.sampling import share
 from posegraph.data.tracks import UNKNOWN, PersonTrack, TrackSet, Video
 from posegraph.data.video import FrameReader
+from posegraph.engine.exporting.exported import ExportedModel, StreamModel, device_of
 from posegraph.engine.ranks import exchange
 from posegraph.geometry import denormalise, transform
-from posegraph.models.base import PoseModel, PoseOutput
+from posegraph.models.base import PoseOutput
 from posegraph.skeleton import Skeleton
 
 KeypointScore = Literal["visibility", "peak", "both"]
@@ -36,7 +38,7 @@ class Poses(NamedTuple):
 
 
 def predict_shared(
-    model: PoseModel,
+    model: StreamModel,
     people: Sequence[PersonFrame],
     reader: FrameReader,
     *,
@@ -78,7 +80,7 @@ def in_time_order(people: Sequence[PersonFrame]) -> list[int]:
 
 @torch.inference_mode()
 def predict_people(
-    model: PoseModel,
+    model: StreamModel,
     people: Sequence[PersonFrame],
     reader: FrameReader,
     *,
@@ -94,28 +96,41 @@ def predict_people(
         keypoint_score: What a keypoint's confidence is: the node's visibility, the heatmap's peak, or their product.
         on_batch: Called with (people done, people in all).
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     order = in_time_order(people)
     maker = ClipMaker(model.skeleton, model.config)
     dataset = ClipDataset([people[number] for number in order], reader, maker, box_scale)
-    loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers)
+    loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers, pin_memory=device.type == "cuda")
     keypoints = np.zeros((len(people), model.skeleton.num_joints, 2))
     scores = np.zeros((len(people), model.skeleton.num_joints))
-    was_training, done = model.training, 0
-    model.eval()
-    for clip in loader:
-        output = model.run(clip.to(device))
-        points_px = denormalise(output.nodes[..., :2].double().cpu().numpy(), model.config.input_hw)
-        confidence = keypoint_confidence(output, keypoint_score)
-        for row, matrix in enumerate(clip.crop_to_image.cpu().numpy()):
-            place = order[done + row]
-            keypoints[place] = transform(points_px[row], matrix)
-            scores[place] = confidence[row] * people[place].score
-        done += len(points_px)
-        if on_batch is not None:
-            on_batch(done, len(people))
-    model.train(was_training)
+    done = 0
+    with _as_evaluated(model):
+        for clip in loader:
+            output = model.run(clip.to(device, non_blocking=True))
+            points_px = denormalise(output.nodes[..., :2].double().cpu().numpy(), model.config.input_hw)
+            confidence = keypoint_confidence(output, keypoint_score)
+            for row, matrix in enumerate(clip.crop_to_image.cpu().numpy()):
+                place = order[done + row]
+                keypoints[place] = transform(points_px[row], matrix)
+                scores[place] = confidence[row] * people[place].score
+            done += len(points_px)
+            if on_batch is not None:
+                on_batch(done, len(people))
     return Poses(keypoints, scores)
+
+
+@contextmanager
+def _as_evaluated(model: StreamModel) -> Iterator[None]:
+    """A model for torch in evaluation mode, the only one that an export has."""
+    if isinstance(model, ExportedModel):
+        yield
+        return
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def keypoint_confidence(output: PoseOutput, kind: KeypointScore) -> NDArray[np.float64]:

@@ -55,6 +55,7 @@ class StreamStats:
         encoded_crops: Crops that these took through the backbone: one a person-frame, and those of the past.
         new_tracks: Tracks begun, those taken up again after a pause included.
         re_anchored: Times that a crop was placed anew.
+        searched_crops: Crops encoded besides, in search of people (:class:`~posegraph.engine.glimpses.Glimpses`).
     """
 
     frames: int = 0
@@ -62,6 +63,7 @@ class StreamStats:
     encoded_crops: int = 0
     new_tracks: int = 0
     re_anchored: int = 0
+    searched_crops: int = 0
 
     @property
     def extra_passes(self) -> float:

@@ -5,26 +5,25 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from posegraph.config import StreamConfig
-from posegraph.data.crops import crop_frames
 from posegraph.data.people import FramePoses, People
 from posegraph.data.video import Image
 from posegraph.engine.anchor import Anchor
-from posegraph.engine.compilation import compile_faults, compile_stages
-from posegraph.engine.exporting.exported import ExportedModel, StreamModel, device_of
+from posegraph.engine.exporting.exported import StreamModel, device_of
 from posegraph.engine.prediction import keypoint_confidence
+from posegraph.engine.stream_crops import CropEncoder
 from posegraph.engine.stream_input import check_frame
-from posegraph.engine.stream_state import ELSEWHERE, Seen, StreamStats, Track
+from posegraph.engine.stream_model import computing, stream_stages
+from posegraph.engine.stream_state import ELSEWHERE, StreamStats, Track
 from posegraph.errors import PoseGraphError
 from posegraph.geometry import denormalise, image_to_crop, inverse, transform
 from posegraph.models.base import Encoded, PoseOutput
-from posegraph.models.inference import InferenceModel
 from posegraph.skeleton import Skeleton
 
 __all__ = ["PoseStream", "StreamStats"]
@@ -49,21 +48,31 @@ class PoseStream:
 
     Attributes:
         stats: What was done so far.
+        skeleton: Joints of the output.
+        rows: Of these joints among the model's.
+        crops: The model's encoder, for whoever else has crops of images.
+        box_scale: Enlargement of a box to its crop.
     """
 
     def __init__(
         self, model: StreamModel, skeleton: Skeleton | None = None, *, settings: StreamConfig | None = None
     ) -> None:
+        if model.config.future_frames:
+            raise PoseGraphError(
+                f"model.future_frames {model.config.future_frames}: the model looks at frames that a stream does not "
+                "have yet; score it by `posegraph eval`, or train one with future_frames 0"
+            )
         settings = model.run_config.stream if settings is None else settings
         self._num_frames = model.config.clip_frames
         # Without a past, a crop that stays spares nothing.
         self.settings = settings if self._num_frames > 1 else settings.model_copy(update={"hysteresis": 0.0})
         self.skeleton = model.skeleton if skeleton is None else skeleton
         self.stats = StreamStats()
-        self._rows = _rows(self.skeleton, model.skeleton)
+        self.rows = _rows(self.skeleton, model.skeleton)
         self._config, self._run = model.config, model.run_config
-        self._model = _stages(model, self.settings.compile)
-        self._device = device_of(model)
+        self.box_scale = model.run_config.data.box_scale
+        self._model, self._device = stream_stages(model, self.settings), device_of(model)
+        self.crops = CropEncoder(self._model, self._device, self._config.input_hw, self.settings)
         self._frame = -1
         self.reset()
 
@@ -76,6 +85,10 @@ class PoseStream:
     def past_images(self) -> int:
         """How many images before a step :meth:`remember` must be given, so that nothing differs in the last bit."""
         return 2 * (self._num_frames - 1)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """What a call of the model happens in (:func:`~posegraph.engine.stream_model.computing`)."""
+        return computing(self.settings, self._device)
 
     def reset(self) -> None:
         """Forget all tracks and images: the next frame is the first. For cuts; another image size does it by itself."""
@@ -100,10 +113,10 @@ class PoseStream:
         self.stats.frames += 1
         self.stats.person_frames += len(tracks)
         if not tracks:
-            return FramePoses.nobody(len(self._rows))
+            return FramePoses.nobody(len(self.rows))
         for track in tracks:
             track.seen = {frame: None if seen is ELSEWHERE else seen for frame, seen in track.seen.items()}
-        with compile_faults("stream.compile", "set stream.compile=false") if self.settings.compile else nullcontext():
+        with self.computing():
             self.stats.encoded_crops += self._encode(tracks)
             output = self._model(self._clips(tracks))
         return self._poses(people, tracks, output)
@@ -125,7 +138,8 @@ class PoseStream:
                 if seen is None and self._images[frame] is None:
                     track.seen[frame] = ELSEWHERE
         if image is not None:
-            self._encode(tracks)
+            with self.computing():
+                self._encode(tracks)
 
     def _look(self, image: Image | None, people: People) -> list[Track]:
         """Bookkeeping of a frame: images, tracks and regions."""
@@ -157,8 +171,7 @@ class PoseStream:
     def _follow(self, track_id: int, box_xywh: NDArray[np.float64]) -> Track:
         track = self._tracks.get(track_id)
         if track is None:
-            box_scale = self._run.data.box_scale
-            anchor = Anchor(box_xywh, self._frame, self.settings, self._config.input_hw, box_scale)
+            anchor = Anchor(box_xywh, self._frame, self.settings, self._config.input_hw, self.box_scale)
             track = self._tracks[track_id] = Track(anchor, self._frame)
             self.stats.new_tracks += 1
         elif track.anchor.follow(box_xywh, self._frame):
@@ -170,14 +183,10 @@ class PoseStream:
     def _encode(self, tracks: list[Track]) -> int:
         """Crop and encode what no frame before has encoded, of all tracks at once, and count it."""
         missing = [(track, frame) for track in tracks for frame, seen in track.seen.items() if seen is None]
-        for start in range(0, len(missing), self.settings.batch_size):
-            part = missing[start : start + self.settings.batch_size]
-            crops = torch.empty(len(part), 3, *self._config.input_hw)
-            for (track, frame), out in zip(part, crops, strict=True):
-                crop_frames([self._image(frame)], self._matrix(track), out.unsqueeze(0))
-            features, heatmaps = self._model.encode(crops.to(self._device))
-            for (track, frame), *seen in zip(part, features, heatmaps, strict=True):
-                track.seen[frame] = Seen(*seen)
+        images = [self._image(frame) for _, frame in missing]
+        matrices = [self._matrix(track) for track, _ in missing]
+        for (track, frame), seen in zip(missing, self.crops(images, matrices), strict=True):
+            track.seen[frame] = seen
         return len(missing)
 
     def _image(self, frame: int) -> Image:
@@ -209,26 +218,12 @@ class PoseStream:
             people.track_ids,
             people.boxes_xywh,
             people.scores,
-            np.stack(keypoints)[:, self._rows],
-            keypoint_confidence(output, kind)[:, self._rows],
+            np.stack(keypoints)[:, self.rows],
+            keypoint_confidence(output, kind)[:, self.rows],
         )
 
     def _matrix(self, track: Track) -> NDArray[np.float64]:
         return image_to_crop(track.anchor.region_xywh, self._config.input_hw)
-
-
-def _stages(model: StreamModel, compiled: bool) -> InferenceModel | ExportedModel:
-    if isinstance(model, ExportedModel):
-        if compiled:
-            raise PoseGraphError(
-                f"stream.compile: {model.folder} is exported to {model.format}, which torch.compile does not take; "
-                "set stream.compile=false"
-            )
-        return model
-    stages = InferenceModel(model)
-    if compiled:
-        compile_stages(stages)
-    return stages
 
 
 def _rows(wanted: Skeleton, known: Skeleton) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 from posegraph.data.people import NO_TRACK, FramePoses, People
 from posegraph.data.sources import Frame
 from posegraph.detect import PeopleFinder
-from posegraph.detect.followers import SelfFollower, TrackFollower
+from posegraph.detect.followers import TrackFollower
 from posegraph.detect.tracker import LibraryTracker
 
 HW = (180, 320)
@@ -20,8 +20,8 @@ def frame(number: int, hw: tuple[int, int] = HW) -> Frame:
     return Frame(number, np.zeros((*hw, 3), np.uint8), number / 25, f"movie.mp4#{number}")
 
 
-def looker(asked: list[int], *boxes: list[float]) -> Callable[[Frame], People]:
-    def look(image: Frame) -> People:
+def looker(asked: list[int], *boxes: list[float]) -> Callable[[Frame, FramePoses | None], People]:
+    def look(image: Frame, last: FramePoses | None) -> People:
         asked.append(image.number)
         found = np.array(boxes or [[50.0, 20, 30, 80]])
         return People(found, np.full(len(found), 0.9), np.full(len(found), NO_TRACK))
@@ -63,12 +63,23 @@ def test_another_size_starts_anew_with_new_ids() -> None:
 
 
 def test_after_a_reset_nothing_of_the_past_is_used() -> None:
-    for find in (finder([], every=5), PeopleFinder(None, SelfFollower())):
-        people = find.follow(find.detect(frame(0)), None, HW)
-        people = find.follow(None, poses(people._replace(boxes_xywh=np.array([[9.0, 9, 20, 40]]))), HW)
-        find.reset()
-        again = find.follow(find.detect(frame(1)), poses(people), HW)
-        assert again.track_ids.tolist() == [1]
+    find = finder([], every=5)
+    people = find.follow(find.detect(frame(0)), None, HW)
+    people = find.follow(None, poses(people._replace(boxes_xywh=np.array([[9.0, 9, 20, 40]]))), HW)
+    find.reset()
+    again = find.follow(find.detect(frame(1)), poses(people), HW)
+    assert again.track_ids.tolist() == [1]
+
+
+def test_when_the_last_one_has_left_the_next_frame_is_looked_at() -> None:
+    asked: list[int] = []
+    find, last = finder(asked, every=9), None
+    for number in range(5):
+        people = find.follow(find.detect(frame(number), last), last, HW)
+        last = poses(people)
+        if number == 1:  # the pose leaves the image
+            last = last._replace(keypoints_px=last.keypoints_px + 1000, boxes_xywh=last.boxes_xywh + 1000)
+    assert asked == [0, 3]
 
 
 def test_bad_boxes_are_left_out_and_counted() -> None:
@@ -85,7 +96,7 @@ def test_a_run_is_taken_up_without_its_images(crowd: Callable[[int], Any]) -> No
 
     def make() -> PeopleFinder:
         return PeopleFinder(
-            lambda image: walkers.people(image.number), TrackFollower(LibraryTracker(), bridge=True), every=4
+            lambda image, last: walkers.people(image.number), TrackFollower(LibraryTracker(), bridge=True), every=4
         )
 
     find, last, journal = make(), None, []

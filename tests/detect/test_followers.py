@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from posegraph.data.people import NO_TRACK, FramePoses, People
-from posegraph.detect.followers import SelfFollower, TrackFollower
-from posegraph.detect.pose_boxes import PATIENCE
+from posegraph.detect.followers import TrackFollower
 from posegraph.detect.tracker import LibraryTracker
 
 HW = (180, 320)
@@ -36,57 +35,6 @@ def posed(people: People, *corners: tuple[float, float], score: float = 0.9) -> 
 def box_at(x: float, y: float) -> list[float]:
     """20 x 40 enlarged by 1.3."""
     return pytest.approx([x - 3, y - 6, 26, 52])  # type: ignore[return-value]
-
-
-class TestSelfFollower:
-    def test_the_whole_frame_first_and_then_the_pose(self) -> None:
-        follower = SelfFollower()
-        first = follower.follow(None, None, HW)
-        assert (first.boxes_xywh.tolist(), first.track_ids.tolist(), first.scores.tolist()) == (
-            [[0, 0, 320, 180]],
-            [0],
-            [1],
-        )
-        second = follower.follow(None, posed(first, (100, 50)), HW)
-        assert (second.boxes_xywh[0].tolist(), second.track_ids.tolist()) == (box_at(100, 50), [0])
-
-    def test_a_lost_person_is_looked_for_in_the_whole_frame_under_a_new_id(self) -> None:
-        follower = SelfFollower()
-        people = follower.follow(None, None, HW)
-        people = follower.follow(None, posed(people, (100, 50)), HW)
-        for _ in range(PATIENCE - 1):
-            people = follower.follow(None, posed(people, (100, 50), score=0.1), HW)
-            assert (people.boxes_xywh[0].tolist(), people.track_ids.tolist()) == (box_at(100, 50), [0])
-        people = follower.follow(None, posed(people, (100, 50), score=0.1), HW)
-        assert (people.boxes_xywh.tolist(), people.track_ids.tolist()) == ([[0, 0, 320, 180]], [1])
-
-    def test_an_empty_scene_uses_up_no_ids(self) -> None:
-        follower = SelfFollower()
-        people = follower.follow(None, None, HW)
-        for _ in range(3 * PATIENCE):
-            people = follower.follow(None, posed(people, (100, 50), score=0.1), HW)
-            assert (people.boxes_xywh.tolist(), people.track_ids.tolist()) == ([[0, 0, 320, 180]], [0])
-        follower.reset()
-        assert follower.follow(None, None, HW).track_ids.tolist() == [0]
-
-    def test_who_leaves_the_image_is_looked_for_at_once(self) -> None:
-        follower = SelfFollower()
-        people = follower.follow(None, None, HW)
-        people = follower.follow(None, posed(people, (290, 50)), HW)
-        people = follower.follow(None, posed(people, (340, 50)), HW)
-        assert (people.boxes_xywh.tolist(), people.track_ids.tolist()) == ([[0, 0, 320, 180]], [1])
-
-    def test_one_walker_is_never_lost(self, crowd: Callable[..., Any]) -> None:
-        for seed in range(4):
-            walker = crowd(seed, people=1)
-            follower, last = SelfFollower(), None
-            for frame in range(len(walker.there)):
-                if not walker.there[frame, 0]:
-                    break
-                people = follower.follow(None, last, HW)
-                last, _ = walker.poses(frame, people)
-                assert people.track_ids.tolist() == [0]
-                assert (last.keypoint_scores[0] > 0.5).mean() > 0.8
 
 
 class TestTrackFollower:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from posegraph.data.people import NO_TRACK, People
 from posegraph.data.sources import open_frames
@@ -85,9 +86,29 @@ def test_a_detector_of_ones_own(folder: Path) -> None:
     assert (shapes, notices) == ([(60, 80, 3)] * 4, [])
 
 
-def test_self_finds_one_person_in_the_whole_frame(folder: Path) -> None:
-    ids, boxes, notices, _ = followed(folder, detector="self")
-    assert (ids[0], boxes[0], notices) == ([0], [[0, 0, 80, 60]], [])
+def test_self_asks_for_poses_each_tenth_frame(folder: Path) -> None:
+    class Poser:
+        """Sees one person, whatever the crop."""
+
+        asked: ClassVar[list[tuple[int, ...]]] = []
+
+        def glimpse(self, image: Image, boxes_xywh: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+            self.asked.append(image.shape)
+            return np.tile([[20.0, 10.0], [40.0, 50.0]], (len(boxes_xywh), 1, 1)), np.full((len(boxes_xywh), 2), 0.9)
+
+    with open_frames(folder) as source:
+        finder = open_finder("self", None, source, poser=Poser())
+        found = [finder.detect(frame) for frame in source]
+        assert found[0] is not None
+        people = finder.follow(found[0], None, (60, 80))
+    assert people.boxes_xywh.tolist() == [pytest.approx([17, 4, 26, 52])]
+    assert people.track_ids.tolist() == [0]
+    assert (finder.every, set(Poser.asked), finder.past_images) == (10, {(60, 80, 3)}, 4)
+
+
+def test_self_needs_poses(folder: Path) -> None:
+    with open_frames(folder) as source, pytest.raises(PoseGraphError, match="'self' finds people by their poses; give"):
+        open_finder("self", None, source)
 
 
 @pytest.mark.parametrize("spec", ["torchvison", "onnx", "onnx:", "yolo", "self:x"])

@@ -13,9 +13,9 @@ SQUARE = np.array([[50.0, 40.0], [70.0, 40.0], [50.0, 60.0], [70.0, 60.0]])
 
 
 def poses(points: np.ndarray, scores: list[float], track_id: int = 3) -> FramePoses:
-    return FramePoses(
-        np.array([track_id]), np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([0.8]), points[None], np.array([scores])
-    )
+    """Of somebody whose box was 25 x 25 pixels about the joints."""
+    before = np.array([[*(points.mean(axis=0) - 12.5), 25.0, 25.0]])
+    return FramePoses(np.array([track_id]), before, np.array([0.8]), points[None], np.array([scores]))
 
 
 def test_the_box_is_the_extent_of_the_confident_joints_enlarged() -> None:
@@ -48,7 +48,7 @@ def test_a_lost_pose_keeps_the_last_box_for_a_while() -> None:
     follow = PoseBoxes()
     faint = poses(SQUARE, [0.1] * 4)
     for _ in range(PATIENCE - 1):
-        assert follow(faint, HW).boxes_xywh.tolist() == [[1, 2, 3, 4]]
+        assert follow(faint, HW).boxes_xywh.tolist() == [[47.5, 37.5, 25, 25]]
         assert not follow.sure(3)
     assert len(follow(faint, HW).track_ids) == 0
 
@@ -70,9 +70,9 @@ def test_nobody() -> None:
     assert PoseBoxes()(FramePoses.nobody(4), HW).boxes_xywh.shape == (0, 4)
 
 
-def test_a_bounded_box_stays_near_the_one_before() -> None:
+def test_a_box_stays_near_the_one_before() -> None:
     before = np.array([[50.0, 40.0, 20.0, 20.0]])
-    follow = PoseBoxes(bounded=True)
+    follow = PoseBoxes()
     wild = poses(SQUARE * 3, [0.9] * 4)._replace(boxes_xywh=before)  # from 141, 111, with sides of 78
     # Sides of 24, and the middle moved from (60, 50) by 5 in each axis.
     assert follow(wild, HW).boxes_xywh[0] == pytest.approx([53, 43, 24, 24])

@@ -13,6 +13,8 @@ import av
 import numpy as np
 import pytest
 
+from posegraph.detect import motion
+from posegraph.engine.glimpses import Glimpses
 from posegraph.engine.streaming import PoseStream
 
 SAVE = ("--save", "overlay,posetrack18,csv,npz")
@@ -95,6 +97,36 @@ def test_resumed_after_any_frame_the_files_are_the_same(
         monkeypatch.undo()
         assert predict(movie, *save, "--out", tmp_path / str(frames), "--resume").status == 0
         assert results(tmp_path / str(frames)) == results(tmp_path / "whole"), frames
+
+
+def test_a_search_is_resumed_with_what_moved_before_it(
+    predict, movie: Path, stop_after, monkeypatch, tmp_path: Path
+) -> None:
+    """People are there (a stand-in sees them), get lost, and are searched for by what the images before show."""
+    moving: list[list[float]] = []
+
+    def somebody(self: Glimpses, image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        moving.append([len(boxes), float(image.mean())])
+        corner = np.array([30 + image.mean() % 40, 30.0])
+        points = corner + np.linspace(0, 1, 17)[:, None] * (30, 60) + 0.01 * boxes[:, None, :2]
+        return points, np.full((len(boxes), 17), 0.9)
+
+    save = ("--save", "posetrack18,npz", "--detector", "self", "--every", "3")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Glimpses, "glimpse", somebody)
+        patched.setattr(motion, "MOST_MOVING", 1.0)
+        assert predict(movie, *save, "--out", tmp_path / "whole").status == 0
+        asked = list(moving)
+        assert len(np.load(tmp_path / "whole/walk.npz")["track_ids"]) > 12
+        assert len({count for count, _ in asked}) > 2
+        for frames in 5, 13:
+            moving.clear()
+            stop_after(frames, interrupt)
+            assert predict(movie, *save, "--out", tmp_path / str(frames)).status == 130
+            monkeypatch.undo()
+            assert predict(movie, *save, "--out", tmp_path / str(frames), "--resume").status == 0
+            assert results(tmp_path / str(frames)) == results(tmp_path / "whole"), frames
+            assert [moving.count(one) for one in asked] == [asked.count(one) for one in asked]
 
 
 def test_kill_9(predict, movie: Path, boxes: Path, tiny_model: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
