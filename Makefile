@@ -35,7 +35,8 @@ bench: $(INSTALLED)
 	$(BIN)/posegraph bench ncstr-s --steps 3 --warmup 1 --mode train --batch 4 --json $(BENCH)/train.json
 	$(MEASURE)/head.py --presets ncstr-s --repeats 3 --people 1 8 16 32 --json $(BENCH)/head.json
 	$(MEASURE)/stream.py --sizes s --people 1 --pairs 5 --json $(BENCH)/stream.json
-	$(MEASURE)/stream_long.py --frames 1100 --tracks 37 --json $(BENCH)/stream_long.json
+	$(MEASURE)/export.py ncstr-tiny --kinds onnx:fp32 onnx:int8 --people 1 --repeats 3 --json $(BENCH)/export.json
+	$(MEASURE)/stream_long.py --frames 1110 --tracks 37 --json $(BENCH)/stream_long.json
 	$(MEASURE)/synthetic.py --sequences 4 --frames 10 --json $(BENCH)/synthetic.json
 	$(MEASURE)/evaluator.py --frames 5000 --files 10 --json $(BENCH)/evaluator.json
 	$(MEASURE)/index.py --people 120000 --json $(BENCH)/index.json

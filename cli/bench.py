@@ -23,7 +23,14 @@ from .output import emit_json, json_option, notice, print_table
     show_default=True,
     help="Of autocast; float32: none.",
 )
-@click.option("--compile", "compiled", is_flag=True, help="Through torch.compile.")
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=False,
+    flag_value="default",
+    type=click.Choice(["default", "reduce-overhead"]),
+    help="Through torch.compile, in this mode; reduce-overhead: CUDA graphs on a GPU.",
+)
 @click.option("--steps", default=30, show_default=True, type=click.IntRange(1), help="Steps that are timed.")
 @click.option("--warmup", default=5, show_default=True, type=click.IntRange(1), help="Steps before them.")
 @click.option("--skeleton", metavar="NAME_OR_PATH", help="Joints of presets, and of weights that do not say theirs.")

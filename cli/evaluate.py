@@ -59,19 +59,19 @@ def evaluate(
 ) -> None:
     """Score MODEL on annotated video: PoseTrack AP, or PCK without head boxes.
 
-    MODEL is a run, a checkpoint, a saved folder, a downloaded ViTPose (file, folder or hub id), or a preset.
+    MODEL is a run, a checkpoint, a saved or exported folder, a downloaded ViTPose (file, folder or hub id), or a
+    preset.
     """
     from posegraph.data import write_tracks
     from posegraph.engine import checkpoint, evaluation, pictures
     from posegraph.engine import report as reports
-    from posegraph.engine.distributed import own_device
+    from posegraph.engine.exporting.opening import open_model
     from posegraph.engine.ranks import is_rank_zero, together
 
     with together():
-        opened = checkpoint.load(weights or model, preset=model if weights else None, skeleton=skeleton, expert=expert)
+        opened = open_model(weights or model, preset=model if weights else None, skeleton=skeleton, expert=expert)
         if is_rank_zero() and opened.weights_report is not None:
             notice(str(opened.weights_report))
-        opened.to(own_device())
         settings = evaluation.settings_of(opened, overrides)
         with progress_bar("people", shown=is_rank_zero()) as update:
             result = evaluation.evaluate(

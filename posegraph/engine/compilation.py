@@ -1,9 +1,10 @@
-"""``torch.compile`` for training."""
+"""``torch.compile`` for training, streams and benchmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import nn
@@ -11,19 +12,25 @@ from torch import nn
 from posegraph.errors import PoseGraphError
 from posegraph.nn.branch import Branch
 
+CompileMode = Literal["default", "reduce-overhead"]
 
-def compile_stages(model: nn.Module) -> None:
+
+def compile_stages(model: nn.Module, mode: CompileMode = "default") -> None:
     """Have every stage that takes plain tensors compiled when it is first called; PyG's ``Data`` stays outside.
 
     Done in place: parameters keep their names. The backbone is one stage, not a stage for each block: blocks differ in
     their drop-path rate, a constant of the compiled code, and would be compiled one by one until torch gives up. A
     second size of batch (validation's last) compiles a stage once more, for all sizes.
+
+    Args:
+        mode: torch.compile's. ``reduce-overhead`` replays CUDA graphs on a GPU: what a stage returns is overwritten
+            when it is called again. On a CPU it is ``default``.
     """
     # In evaluation mode PyTorch's fused transformer layer, one opaque operator, breaks the compiler's stride rules.
     torch.backends.mha.set_fastpath_enabled(False)
     for stage in model.children():
         for part in stage.children() if isinstance(stage, Branch) else [stage]:
-            part.compile()
+            part.compile(mode=mode)
 
 
 @contextmanager

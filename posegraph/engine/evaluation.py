@@ -14,12 +14,12 @@ from posegraph.data.clips import PersonFrame, annotated_people, detected_people
 from posegraph.data.tracks import TrackSet, within_frames
 from posegraph.data.video import FrameReader
 from posegraph.engine.common_joints import on_common_joints
+from posegraph.engine.exporting.exported import StreamModel
 from posegraph.engine.prediction import predict_shared, predicted_tracks
 from posegraph.engine.ranks import once
 from posegraph.errors import PoseGraphError
 from posegraph.metrics import Scores, score
 from posegraph.metrics.matching import Match
-from posegraph.models.base import PoseModel
 
 GROUND_TRUTH = "gt"
 GROUND_TRUTH_BOXES = "ground truth"
@@ -49,7 +49,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: PoseModel,
+    model: StreamModel,
     data: str | Path,
     boxes: str = GROUND_TRUTH,
     frames: tuple[int, int] | None = None,
@@ -65,8 +65,8 @@ def evaluate(
     people; rank 0 scores, and all return the same.
 
     Args:
-        model: The model; its skeleton's joints are looked for in the data by name. Where the files lack some of them,
-            the joints that they annotate are scored.
+        model: The model, or an exported one; its skeleton's joints are looked for in the data by name. Where the files
+            lack some of them, the joints that they annotate are scored.
         data: Anything that :func:`posegraph.data.read_tracks` reads.
         boxes: ``gt``, or detections that :func:`posegraph.data.read_boxes` reads.
         frames: (A, B), both included, counted from 0 in every video; None: all frames.
@@ -138,7 +138,7 @@ def _people(
     return people, skipped
 
 
-def settings_of(model: PoseModel, overrides: tuple[str, ...]) -> EvaluationConfig:
+def settings_of(model: StreamModel, overrides: tuple[str, ...]) -> EvaluationConfig:
     """The evaluation settings of the model's run, with ``key=value`` overrides of them."""
     content = model.run_config.to_dict()
     changed = RunConfig.from_dict(content, [f"evaluation.{override}" for override in overrides], source="-o")

@@ -1,14 +1,19 @@
-"""Poses as tracks: under which ids."""
+"""Poses as tracks, under which ids; clips on their way to a GPU."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 
+from posegraph import build_model
 from posegraph.data.clips import PersonFrame
 from posegraph.data.tracks import TrackSet, Video
-from posegraph.engine.prediction import Poses, predicted_tracks
+from posegraph.data.video import FrameReader
+from posegraph.engine import prediction
+from posegraph.engine.prediction import Poses, predict_people, predicted_tracks
 from posegraph.skeleton import Skeleton
 
 SKELETON = Skeleton(name="pair", joints=("a", "b"))
@@ -67,3 +72,31 @@ def test_an_id_twice_in_a_frame_is_two_people() -> None:
     clip = video("clip")
     found = rows_by_id(tracks_of((clip, 0, 5), (clip, 0, 5), (clip, 1, 5)))
     assert found == {("clip", 5): [(0, 0), (1, 2)], ("clip", 6): [(0, 1)]}
+
+
+@pytest.mark.parametrize(("device", "pinned"), [("cuda", True), ("cpu", False)])
+def test_clips_for_a_gpu_are_pinned_and_not_waited_for(
+    device: str, pinned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, object] = {}
+    moved: list[tuple[str, bool]] = []
+
+    class Clip:
+        """Moves nowhere: there is no GPU."""
+
+        def to(self, device: torch.device, non_blocking: bool) -> Clip:
+            moved.append((device.type, non_blocking))
+            raise StopAsyncIteration
+
+    def loader(dataset: object, **given: object) -> list[Clip]:
+        options.update(given)
+        return [Clip()]
+
+    model = build_model("ncstr-tiny", input_hw=(32, 32), embed_dim=16, depth=1, num_heads=2, node_channels=16)
+    monkeypatch.setattr(prediction, "device_of", lambda model: torch.device(device))
+    monkeypatch.setattr(prediction, "DataLoader", loader)
+    with pytest.raises(StopAsyncIteration):
+        predict_people(model, [PersonFrame(video("clip"), 0, BOX)], FrameReader())
+    assert options["pin_memory"] is pinned
+    assert moved == [(device, True)]
+    assert model.training  # as it came

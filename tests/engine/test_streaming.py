@@ -275,3 +275,23 @@ def test_the_model_is_left_as_it_was(make: Make) -> None:
     gradient = model.backbone.vit.blocks[0].attn.qkv.weight.grad
     assert gradient is not None
     assert gradient.abs().sum() > 0
+
+
+def test_a_rival_streams_like_its_clips(make: Make) -> None:
+    model = make(method="posewarper").eval()
+    images, boxes = filmed(5), people({1: (40, 20, 30, 50)})
+    stream, maker = PoseStream(model), ClipMaker(STICK, model.config)
+    for image in images:
+        found = stream.step(image, boxes)
+    clip = maker(images[-3:], CropDraw(stream.regions[1]))
+    with torch.no_grad():
+        points = denormalise(model(clip)[0, :, :2].double().numpy(), HW)
+    expected = transform(points, clip.crop_to_image[0].numpy())
+    np.testing.assert_allclose(found.keypoints_px[0], expected, atol=1e-3)
+
+
+def test_a_stream_has_no_future(make: Make) -> None:
+    with pytest.raises(
+        PoseGraphError, match=r"model\.future_frames 1: the model looks at frames that a stream .* eval"
+    ):
+        PoseStream(make(method="dcpose", future_frames=1))

@@ -17,7 +17,7 @@ from posegraph.engine.bench.flops import Work
 from posegraph.engine.bench.measuring import Latency, PeakMemory, time_steps
 from posegraph.engine.bench.model_work import ModelWork, model_work, training_work
 from posegraph.engine.bench.steps import Step, clip_step, stream_step, train_step
-from posegraph.engine.compilation import compile_faults
+from posegraph.engine.compilation import CompileMode, compile_faults
 from posegraph.engine.distributed import own_device
 from posegraph.errors import PoseGraphError, did_you_mean
 from posegraph.models.base import PoseModel
@@ -39,7 +39,7 @@ class BenchSettings:
         batch: Clips computed at once.
         people: People in a frame; a measured step is a frame, in as many batches as it takes. None: one batch.
         dtype: Autocast's, ``float32`` for none.
-        compiled: Through ``torch.compile``.
+        compiled: The mode of ``torch.compile``; None: not compiled.
         warmup, steps: Steps that do not count, and those that do.
     """
 
@@ -48,7 +48,7 @@ class BenchSettings:
     batch: int = 1
     people: int | None = None
     dtype: str = "float32"
-    compiled: bool = False
+    compiled: CompileMode | None = None
     warmup: int = 5
     steps: int = 30
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from posegraph.engine.blank_clips import blank_clips
-from posegraph.engine.compilation import compile_stages
+from posegraph.engine.compilation import CompileMode, compile_stages
 from posegraph.engine.module import PoseTraining
 from posegraph.engine.optimizer import parameter_groups
 from posegraph.graph import ClipData
@@ -22,26 +22,30 @@ from posegraph.models.inference import InferenceModel
 Step = Callable[[], Any]
 
 
-def clip_step(model: PoseModel, sizes: list[int], device: torch.device, compiled: bool) -> Step:
+def clip_step(model: PoseModel, sizes: list[int], device: torch.device, compiled: CompileMode | None) -> Step:
     """All frames of every clip through the whole model, a batch of each of these sizes; as ``posegraph eval`` runs."""
     model = model.to(device).eval()
     batches = [_noise(model, size, device) for size in sizes]
     if compiled:
-        compile_stages(model)
+        compile_stages(model, compiled)
     return lambda: [model.run(clip).nodes for clip in batches]
 
 
-def stream_step(model: PoseModel, sizes: list[int], device: torch.device, compiled: bool) -> Step:
+def stream_step(model: PoseModel, sizes: list[int], device: torch.device, compiled: CompileMode | None) -> Step:
     """A steady stream: the newest frame of every clip through backbone and decoder, the head over all ``T``.
 
     The stages are those that :class:`~posegraph.engine.streaming.PoseStream` runs, rewritten for inference.
     """
     fast = InferenceModel(model.to(device))
     if compiled:
-        compile_stages(fast)
+        compile_stages(fast, compiled)
     crops = [_noise(model, size, device).frames for size in sizes]  # [N, T, 3, H_in, W_in]
     with torch.inference_mode():
-        pasts = [[fast.encode(frames[:, frame]) for frame in range(frames.size(1) - 1)] for frames in crops]
+        # Copied: what a CUDA graph returns is overwritten when it runs again.
+        pasts = [
+            [tuple(map(torch.clone, fast.encode(frames[:, frame]))) for frame in range(frames.size(1) - 1)]
+            for frames in crops
+        ]
 
     def step() -> list[Tensor]:
         nodes = []
@@ -54,13 +58,13 @@ def stream_step(model: PoseModel, sizes: list[int], device: torch.device, compil
     return step
 
 
-def train_step(model: PoseModel, batch: int, device: torch.device, compiled: bool) -> Step:
+def train_step(model: PoseModel, batch: int, device: torch.device, compiled: CompileMode | None) -> Step:
     """Forward, loss, backward, clipping and AdamW on one batch, as its run sets them; the model itself learns."""
     config = model.run_config.model_copy(update={"model": model.config})
     every_joint = torch.ones(model.skeleton.num_joints, dtype=torch.bool)
     module = PoseTraining(model, config, every_joint).to(device).train()
     if compiled:
-        compile_stages(module.model)
+        compile_stages(module.model, compiled)
     optimizer = torch.optim.AdamW(parameter_groups(module.model, config.training))
     learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
     clip = _noise(model, batch, device)

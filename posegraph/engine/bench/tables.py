@@ -109,7 +109,7 @@ def how(settings: BenchSettings) -> str:
     else:
         people = "1 person" if settings.poses == 1 else f"{settings.poses} people"
         what = f"a frame: {people} in batches of at most {settings.batch}"
-    compiled = ", compiled" if settings.compiled else ""
+    compiled = f", compiled ({settings.compiled})" if settings.compiled else ""
     steps = f"{settings.steps} steps after {settings.warmup}"
     return f"{settings.mode} mode, {what}; {settings.dtype}{compiled}, {settings.device}; {steps}"
 

@@ -18,6 +18,7 @@ from posegraph.engine.exporting.parts import PARTS
 from posegraph.engine.exporting.runtimes import Runner, open_part
 from posegraph.errors import PoseGraphError
 from posegraph.files import read_json, sha256
+from posegraph.graph import ClipData
 from posegraph.models.base import Encoded, PoseModel, PoseOutput
 from posegraph.models.weights import WeightsReport
 from posegraph.models.weights.own import own_config
@@ -29,7 +30,7 @@ VERSION = 1
 
 
 class ExportedModel:
-    """The parts of an exported model, on the CPU. :class:`PoseStream` takes it in a model's place.
+    """The parts of an exported model, on the CPU. :class:`PoseStream` and ``evaluate`` take it in a model's place.
 
     A part is loaded when it is first used, with as many threads as torch has then.
 
@@ -72,6 +73,11 @@ class ExportedModel:
         nodes, values = self._reason(encoded.features, encoded.heatmaps)
         return PoseOutput(nodes, encoded.heatmaps[:, -1], values)
 
+    def run(self, clip: ClipData) -> PoseOutput:
+        """A batched clip -> its poses, by clip mode. Heatmaps stay inside: there are none in the output."""
+        nodes, values = self.clip(clip.frames)
+        return PoseOutput(nodes, nodes.new_zeros(len(nodes), 0, *self.config.heatmap_hw), values)
+
     def clip(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Frames ``[B, T, 3, H_in, W_in]`` -> nodes ``[B, J, 3]`` and peak values ``[B, J]`` of the last one."""
         nodes, values = self._clip(frames)
@@ -100,7 +106,7 @@ class ExportedModel:
 
 
 StreamModel = PoseModel | ExportedModel
-"""What a stream runs."""
+"""What a stream runs, and what is scored."""
 
 
 def device_of(model: StreamModel) -> torch.device:

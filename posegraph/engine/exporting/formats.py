@@ -35,7 +35,7 @@ _NEEDED: dict[Format, tuple[str, ...]] = {"onnx": ("onnx", "onnxscript", "onnxru
 
 
 def check_choice(to: Format, precision: Precision) -> None:
-    """Raises :class:`PoseGraphError` for a format that lacks this precision, or whose packages are not installed."""
+    """Raises :class:`PoseGraphError` for a format that lacks this precision, or whose tools are not installed."""
     if precision not in PRECISIONS[to]:
         able = ", ".join(name for name, known in PRECISIONS.items() if precision in known)
         raise PoseGraphError(
@@ -48,6 +48,20 @@ def check_choice(to: Format, precision: Precision) -> None:
             raise PoseGraphError(
                 f"--to {to}: needs {package}, which is not installed; pip install 'posegraph[export]'"
             ) from None
+    if to == "aoti":
+        _check_compiler()
+
+
+def _check_compiler() -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        raise PoseGraphError(
+            "--to aoti: needs a C++ compiler, and torch finds none; install g++, or name one in the environment's CXX"
+        ) from None
 
 
 def write_part(name: str, part: nn.Module, inputs: tuple[Tensor, ...], to: Format, path: Path) -> None:

@@ -102,17 +102,18 @@ def test_too_large_a_batch_is_one_clear_line(small: Callable[..., PoseModel], mo
 
 @pytest.mark.parametrize("mode", ["clip", "stream", "train"])
 def test_compile_compiles_what_is_timed(small: Callable[..., PoseModel], monkeypatch, mode: str) -> None:
-    compiled: list[torch.nn.Module] = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda stage: compiled.append(stage))
+    compiled: list[tuple[torch.nn.Module, str]] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda stage, mode: compiled.append((stage, mode)))
     monkeypatch.setattr(torch.backends.mha, "set_fastpath_enabled", lambda on: None)
-    settings = BenchSettings(mode=mode, device="cpu", compiled=True)  # type: ignore[arg-type]  # a literal
+    settings = BenchSettings(mode=mode, device="cpu", compiled="reduce-overhead")  # type: ignore[arg-type]  # literals
     with running(settings):
         step_of(small(), settings)
-    assert {"ViTBackbone"} < {type(stage).__name__ for stage in compiled}
+    assert {"ViTBackbone"} < {type(stage).__name__ for stage, _ in compiled}
+    assert {mode for _, mode in compiled} == {"reduce-overhead"}
 
 
 def test_a_compiler_that_fails_is_one_clear_line() -> None:
-    settings = BenchSettings(device="cpu", compiled=True)
+    settings = BenchSettings(device="cpu", compiled="default")
     with pytest.raises(PoseGraphError, match=r"--compile: torch\.compile failed .*leave --compile away"):  # noqa: SIM117
         with running(settings):
             raise TorchDynamoException("no C++ compiler\nin sight")

@@ -71,6 +71,8 @@ def test_a_stream_gives_the_models_poses(onnx_export: Exported, model: PoseModel
         np.testing.assert_allclose(found.keypoint_scores, wanted.keypoint_scores, atol=1e-4)
     with pytest.raises(PoseGraphError, match=r"stream.compile: .*exported to onnx.*stream.compile=false"):
         PoseStream(posegraph.load_exported(onnx_export.folder), settings=StreamConfig(compile=True))
+    with pytest.raises(PoseGraphError, match=r"stream.dtype: .*is exported, and computes in fp32; set stream.dtype"):
+        PoseStream(posegraph.load_exported(onnx_export.folder), settings=StreamConfig(dtype="bfloat16"))
 
 
 def test_a_wrong_export_is_refused(
