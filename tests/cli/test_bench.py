@@ -38,7 +38,7 @@ def test_json_has_every_figure_and_how_it_was_made(report) -> None:
     _, found, out = report
     (model,) = found["models"]
     assert model["settings"] == {
-        "mode": "clip", "device": "cpu", "batch": 2, "people": 3, "dtype": "float32", "compiled": False, "warmup": 1,
+        "mode": "clip", "device": "cpu", "batch": 2, "people": 3, "dtype": "float32", "compiled": None, "warmup": 1,
         "steps": 2,
     }  # fmt: skip
     assert model["poses_a_step"] == 3
