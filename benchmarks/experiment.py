@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -197,6 +199,12 @@ def provenance() -> dict[str, Any]:
         "machine": {"processor": processor(), "threads": os.environ.get("OMP_NUM_THREADS"), **describe_environment()},
         "started_utc": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}",
     }
+
+
+def command(script: str, words: Sequence[str]) -> str:
+    """What was called, to be published: of paths only the last part, of ``NAME=PATH,PATH[:A-B]`` likewise."""
+    parts = [re.sub(r"[^=,\s]*/([^/=,\s]+)", r"\1", word) for word in words]
+    return shlex.join(["python", f"benchmarks/{script}", *parts])
 
 
 @cache

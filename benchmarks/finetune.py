@@ -12,12 +12,11 @@ of docs/fine_tuning.md. What is there already is not made again. OMP_NUM_THREADS
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-from experiment import DOCS, RESULTS, agreed_precision, provenance, quiet, say, trained
+from experiment import DOCS, RESULTS, agreed_precision, command, provenance, quiet, say, trained
 from experiment_tables import Spread, markdown_table, value_at, write_between
 from shipped_scores import headline
 
@@ -78,7 +77,7 @@ def make(args: argparse.Namespace, words: list[str]) -> dict[str, Any]:
         found = scores(run, args, "after" if seed == args.seeds[0] else None)
         after.append({"seed": seed, "training": training, **found})
     return {
-        "command": shlex.join(["python", "benchmarks/finetune.py", *words]),
+        "command": command("finetune.py", words),
         **facts,
         "name": args.name,
         "frames": {"train": args.train, "test": args.test},

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ablation import ALONE as RATES
 from ablation import FURTHER, annotations_digest
 from experiment import (
     DOCS,
@@ -67,7 +68,7 @@ def config(args: argparse.Namespace, seed: int, row: str) -> RunConfig:
     content = read_yaml(start / CONFIG, "a run's configuration")
     model = {**content["model"], "variant": "full", "weights": str(start), **ROWS[row][1]}
     data = {**content["data"], "train": str(args.data / "annotations" / "train"), "val": None}
-    steps = (*FURTHER, f"training.max_steps={args.steps}", *args.override)
+    steps = (*FURTHER, *RATES, f"training.max_steps={args.steps}", *args.override)
     return RunConfig.from_dict({**content, "seed": seed, "model": model, "data": data}, steps, source=str(start))
 
 
@@ -92,7 +93,7 @@ def check(args: argparse.Namespace) -> None:
         variant = RunConfig.from_file(path / CONFIG).model.variant
         if variant != ALONE:
             raise PoseGraphError(f"{path}: is a run of variant {variant}; all rows start from one of {ALONE}")
-    settings = {"annotations": annotations_digest(args.data), "steps": args.steps, "further": FURTHER}
+    settings = {"annotations": annotations_digest(args.data), "steps": args.steps, "further": (*FURTHER, *RATES)}
     recorded_settings(args.out / "settings.json", settings | {"override": args.override})
 
 
@@ -185,7 +186,7 @@ def main(words: list[str] | None = None) -> None:
         found = costs(args)
         text = table(rows, found)
         if args.split == "test":
-            settings = {"further": FURTHER, "steps": args.steps, "override": args.override}
+            settings = {"further": (*FURTHER, *RATES), "steps": args.steps, "override": args.override}
             measured = {"threads": torch.get_num_threads(), "rounds": args.rounds, **provenance()}
             content = {"command": command(args), "settings": settings, "costs": found, "measured": measured}
             write_json(args.json, content | {"rows": rows})

@@ -19,13 +19,23 @@ the caller's to know: none may be trained on. OMP_NUM_THREADS sets the threads.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiment import DOCS, RESULTS, ROOT, agreed_precision, provenance, quiet, recorded_settings, say, trained
+from experiment import (
+    DOCS,
+    RESULTS,
+    ROOT,
+    agreed_precision,
+    command,
+    provenance,
+    quiet,
+    recorded_settings,
+    say,
+    trained,
+)
 from experiment_tables import write_between
 from pseudo_labels import write_set
 from pseudo_poses import Limits
@@ -106,6 +116,8 @@ def prepared_data(folder: Path, given: bool, videos: dict[str, tuple[Path, Path]
     if left_over:
         raise PoseGraphError(f"{folder}: also holds {', '.join(left_over)}; name it with --video, or delete its files")
     recorded = {name: read_json(parts / f"{name}.json") for name in videos}
+    for counts in recorded.values():
+        counts.pop("annotations")  # where it lies on this machine
     return {"synthetic": read_json(synthetic) if synthetic.is_file() else _counted(own)} | recorded
 
 
@@ -202,7 +214,7 @@ def make(args: argparse.Namespace, words: list[str]) -> dict[str, Any]:
     scores, moved = score_sets(run, args.package, sets)
     return {
         "name": NAME,
-        "command": shlex.join(["python", "benchmarks/shipped.py", *words]),
+        "command": command("shipped.py", words),
         **facts,
         "precision": precision,
         "model": model,

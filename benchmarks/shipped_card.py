@@ -75,6 +75,8 @@ LIMITS = (
     "No eyes. Ears were only seen in the real video. The top of the head and the neck were derived from ears and "
     "shoulders there.",
     "Left and right of people seen from behind, and wrists in front of the body, are the joints most often wrong.",
+    "Pose2Sim's single-person demo shows the same take as the multi-person demo that was trained on, without the "
+    "rendered person: it is no video that the model never saw.",
     "Real labels are a teacher's, mistakes included; nobody corrected them by hand.",
     "Not for decisions about people: no test of how errors differ between groups of people was made.",
 )

@@ -77,7 +77,7 @@ class FrameReader:
             beside = _name_beside(name, step)
             if beside in listed:
                 name, row = beside, listed[beside]
-            elif beside is not None and self._is_there(root / beside):
+            elif beside is not None and self._is_there(root / beside, after=step > 0):
                 name = beside
             elif 0 <= row + step < video.num_frames:
                 row += step
@@ -85,9 +85,10 @@ class FrameReader:
             names.append(name)
         return names
 
-    def _is_there(self, path: Path) -> bool:
+    def _is_there(self, path: Path, after: bool) -> bool:
         inside = movie_frame(path.name)
-        if inside is None or not on_disk(path):
+        # What comes before a frame of a movie is there; only for what comes after it the movie has to be opened.
+        if inside is None or not after or not on_disk(path):
             return on_disk(path)
         return inside[1] < self._movie(path.with_name(inside[0])).num_frames
 

@@ -196,9 +196,11 @@ def _encoder(model: PoseModel, device: torch.device, precision: str) -> Iterator
 
     for part in parts:
         part.to(device).eval()
+    model.backbone.fuse_attention(device.type != "cpu")
     try:
         yield encode
     finally:
+        model.backbone.fuse_attention(True)
         for part in parts:
             part.to(home)
 

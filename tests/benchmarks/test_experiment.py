@@ -109,3 +109,18 @@ def test_the_precision_of_a_folder_is_measured_once(
     found = iter(["bf16-mixed", "32-true"])
     monkeypatch.setattr(experiment, "fastest_precision", lambda: next(found))
     assert [experiment.agreed_precision(tmp_path) for _ in range(2)] == ["bf16-mixed"] * 2
+
+
+def test_a_published_command_has_no_folders_of_the_machine(experiment: ModuleType) -> None:
+    words = [
+        "--video",
+        "a=/x/y/a.avi,/z/a.json",
+        "--evaluate",
+        "b=/x/frames:0-19",
+        "--out",
+        "runs/deep",
+        "--seeds",
+        "0",
+    ]
+    expected = "python benchmarks/s.py --video a=a.avi,a.json --evaluate b=frames:0-19 --out deep --seeds 0"
+    assert experiment.command("s.py", words) == expected

@@ -52,7 +52,7 @@ def miniature(tmp_path: Path) -> list[str]:
     return [
         "--data", str(tmp_path / "set"), "--pretrained", str(tmp_path / "start"), "--out", str(tmp_path / "out"),
         "--steps", "2", "--rounds", "1", "--json", str(tmp_path / "rivals.json"), "--docs", str(tmp_path / "rivals.md"),
-        "--rows", "vit_alone", "dsta", "posewarper_future",
+        "-o", "data.frames=null", "--rows", "vit_alone", "dsta", "posewarper_future",
     ]  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_miniature_gone_on_with(rivals: ModuleType, miniature: list[str], tmp_pa
     # An answer of dsta needs neither decoder nor flow.
     assert costs["dsta"]["parameters"] < found["dsta"]["parameters"]
     assert costs["vit_alone"]["parameters"] == found["vit_alone"]["parameters"]
-    assert content["command"].endswith("--steps 2 --rows vit_alone dsta posewarper_future")
+    assert content["command"].endswith("--steps 2 --rows vit_alone dsta posewarper_future -o data.frames=null")
     assert "| PoseWarper | 3 | 1 |" in (tmp_path / "rivals.md").read_text()
     with pytest.raises(SystemExit, match=r"steps was 2 .* give a new --out"):
         rivals.main([*miniature, "--steps", "3"])

@@ -116,7 +116,10 @@ def test_a_second_run_trains_nothing(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--video", "handball=a.mp4,b.json"], "expected NAME=MOVIE,POSES with NAME one of vtest, multi: video whose"),
+        (
+            ["--video", "handball=a.mp4,b.json"],
+            "expected NAME=MOVIE,POSES with NAME one of vtest, multi, multi2, multi4: video whose",
+        ),
         (["--video", "vtest=a.mp4"], "expected NAME=MOVIE,POSES"),
         (["--evaluate", "bonn"], "--evaluate bonn: expected NAME=PLACE"),
         (["--boxes", "bonn=b.txt"], "--boxes bonn: no such set; name it with --evaluate bonn=ANNOTATIONS"),

@@ -159,12 +159,12 @@ def test_damaged_weights_are_named() -> None:
             TorchvisionDetector()
 
 
-def test_by_default_one_person_follows_itself_and_it_is_said() -> None:
+def test_by_default_the_model_searches_and_it_is_said() -> None:
     chosen = open_detector()
     assert (chosen.name, chosen.detector) == ("self", None)
     assert chosen.notice is not None
     assert chosen.notice.startswith(
-        "no detector: one person is looked for in the whole frame and followed by the pose (torchvision:fasterrcnn"
+        "no detector: people are searched for by the pose model itself (torchvision:fasterrcnn"
     )
 
 

@@ -286,8 +286,8 @@ def test_mistakes_are_one_line(
     assert message in said.err
 
 
-def test_a_model_and_a_folder_are_asked_for(run, movie: Path) -> None:
-    assert "Missing option '--model'" in run("predict", movie, "--out", "x").err
+def test_a_folder_is_asked_for_and_options_come_in_groups(run, movie: Path) -> None:
+    assert "Missing option '--out'" in run("predict", movie).err
     said = run("predict", "--help")
     assert (said.status, said.err) == (0, "")
     headings = [line for line in said.out.splitlines() if line.endswith(":") and not line.startswith(" ")]
