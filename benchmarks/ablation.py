@@ -46,10 +46,12 @@ SIZES: dict[str, tuple[str, ...]] = {
 }
 """Backbone size -> overrides of the preset."""
 COMMON = (
-    "training.epochs=100000", "data.cache_frames=12000", "loss.heatmap_occluded=0.3", "loss.heatmap_sides=5",
+    "training.epochs=100000", "data.cache_frames=12000", "loss.heatmap_sides=5",
+    "loss.heatmap_occluded=0.3", "model.visible_threshold=0.5",
     "augment.rotation=20", "augment.half_body=0.1", "augment.scale=0.25", "augment.shift=0", "augment.colour=0.3",
 )  # fmt: skip
-"""Steps decide, not epochs; all decoded frames stay in memory; people of the set are upright and whole."""
+"""Steps decide, not epochs; all decoded frames stay in memory; people of the set are upright and whole. Peaks of
+occluded joints are low, and give no velocity."""
 PRETRAIN = ("training.max_steps=3000", "training.warmup_steps=100", "training.checkpoint_every=500")
 """ViT alone learns heatmaps from nothing."""
 FURTHER = (
