@@ -39,7 +39,7 @@ from experiment import (
 from experiment_tables import write_between
 from pseudo_labels import write_set
 from pseudo_poses import Limits
-from shipped_card import LIMITS, VIDEOS, card, materials, score_tables
+from shipped_card import VIDEOS, card, limits, materials, score_tables
 from shipped_scores import judged, pairs, score_sets
 
 from posegraph.config import RunConfig
@@ -223,7 +223,7 @@ def make(args: argparse.Namespace, words: list[str]) -> dict[str, Any]:
         "stages": stages,
         "scores": scores,
         "float16": moved,
-        "limits": list(LIMITS),
+        "limits": limits(list(videos)),
     }
 
 

@@ -75,12 +75,20 @@ LIMITS = (
     "No eyes. Ears were only seen in the real video. The top of the head and the neck were derived from ears and "
     "shoulders there.",
     "Left and right of people seen from behind, and wrists in front of the body, are the joints most often wrong.",
-    "Pose2Sim's single-person demo shows the same take as the multi-person demo that was trained on, without the "
-    "rendered person: it is no video that the model never saw.",
     "Real labels are a teacher's, mistakes included; nobody corrected them by hand.",
     "Not for decisions about people: no test of how errors differ between groups of people was made.",
 )
 """What a user should know; edit with what was measured."""
+SAME_TAKE = (
+    "Pose2Sim's single-person demo shows the same take as the multi-person demo that was trained on, without the "
+    "rendered person: it is no video that the model never saw."
+)
+"""Of models that were trained on a camera of it."""
+
+
+def limits(videos: list[str]) -> list[str]:
+    """Those of a model that was trained on these of :data:`VIDEOS`."""
+    return [*LIMITS, *([SAME_TAKE] if any(name.startswith("multi") for name in videos) else [])]
 
 
 def materials(videos: list[str]) -> dict[str, dict[str, str]]:

@@ -53,4 +53,4 @@ class Glimpses:
         points_px = denormalise(points, input_hw)
         keypoints = [transform(pose, inverse(matrix)) for pose, matrix in zip(points_px, matrices, strict=True)]
         stream.stats.searched_crops += len(regions)
-        return np.stack(keypoints), peaks.values.double().cpu().numpy()
+        return np.stack(keypoints), peaks.values.clamp_min(0).double().cpu().numpy()
