@@ -41,9 +41,11 @@ class JointEmbedding(nn.Module):
         num_joints: ``J``.
         channels: ``D``.
         visible_threshold: ``theta``.
-        predict_center: False is the variant without centre prediction: the current centre is ``p_{t-1}``.
-        with_peak: Append the current frame's own point ``p_t``, relative to the motion estimate, to ``d_current``.
-            Experts that predict an offset from ``p_t`` cannot know it otherwise: ``d_current`` is about the past.
+        predict_center: False is the variant without centre prediction: the current centre is ``p_{t-1}``, and
+            ``d_current`` knows no displacement.
+        with_peak: Append to ``d_current`` the current frame's own point ``p_t``, relative to the motion estimate, and
+            the displacement that the estimate is made with. Experts that predict an offset from ``p_t`` cannot know it
+            otherwise: the rest of ``d_current`` is about the past. With both they can tell what a still joint would be.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class JointEmbedding(nn.Module):
         self.predict_center = predict_center
         self.past_mlp = _mlp(4, channels)
         self.with_peak = with_peak
-        self.current_mlp = _mlp(6 if with_peak else 4, channels)
+        self.current_mlp = _mlp(8 if with_peak else 4, channels)
         self.joint_embedding = nn.Embedding(num_joints, channels)
         self.frame_embedding = nn.Embedding(num_frames, channels)
         nn.init.normal_(self.joint_embedding.weight, std=0.02)
@@ -74,15 +76,16 @@ class JointEmbedding(nn.Module):
         before, last = points[:, -3], points[:, -2]
         seen_twice = (visible[:, -3] * visible[:, -2]).unsqueeze(-1)
         displacement = (last - before) * seen_twice
-        estimate = last + displacement if self.predict_center else last
+        velocity = displacement if self.predict_center else torch.zeros_like(displacement)
+        estimate = last + velocity
         centres = torch.cat([points[:, :-1], estimate.unsqueeze(1)], dim=1)
         seen = torch.cat([visible[:, :-1], visible[:, -2:-1]], dim=1)
         descriptors = torch.cat([to_norm(centres, grid_hw), values.unsqueeze(-1), seen.unsqueeze(-1)], dim=-1)
         past_descriptors, current_descriptor = descriptors[:, :-1], descriptors[:, -1:]
         if self.with_peak:
             # In heatmap pixels, not normalised: a step of one cell should be no small number.
-            from_estimate = (points[:, -1] - centres[:, -1]).unsqueeze(1)
-            current_descriptor = torch.cat([current_descriptor, from_estimate], dim=-1)
+            own = torch.cat([points[:, -1] - estimate, velocity], dim=-1)
+            current_descriptor = torch.cat([current_descriptor, own.unsqueeze(1)], dim=-1)
         # Autocast would round normalised points to a quarter of a cell.
         with torch.autocast(heatmaps.device.type, enabled=False):
             tokens = torch.cat([self.past_mlp(past_descriptors), self.current_mlp(current_descriptor)], dim=1)

@@ -102,6 +102,8 @@ def model_from_config(config: ModelConfig, skeleton: Skeleton) -> PoseModel:
     local = None if config.variant == "global_only" else _branch(config, hops=1)
     global_ = None if config.variant == "local_only" else _branch(config, hops=2)
     both = local is not None and global_ is not None
+    # It is attention among the joints of a frame: temporal only has no spatial reasoning at all (paper section 4.5.1).
+    crossed = both and config.variant != "temporal_only"
     return NCSTR(
         config,
         skeleton,
@@ -111,7 +113,7 @@ def model_from_config(config: ModelConfig, skeleton: Skeleton) -> PoseModel:
         _pose_query(config),
         local,
         global_,
-        CrossBranchAttention(channels, config.attention_heads) if both else None,
+        CrossBranchAttention(channels, config.attention_heads) if crossed else None,
         ExpertFusion(channels) if both else NodeExpert(channels),
     )
 

@@ -26,7 +26,8 @@ class NCSTR(PoseModel):
     """Backbone and prior heatmaps, joint embedding, pose queries, two graph branches, expert fusion.
 
     Takes built modules; :func:`posegraph.build_model` holds the numbers. With one branch (the local-only and
-    global-only variants) ``cross_branch`` is None and ``fusion`` is that branch's expert alone.
+    global-only variants) ``cross_branch`` is None and ``fusion`` is that branch's expert alone; without spatial
+    reasoning (temporal only) ``cross_branch`` is None too.
     """
 
     def __init__(

@@ -49,7 +49,8 @@ def test_tokens_are_made_from_the_descriptors(values, estimate, seen, with_peak:
         x, y = places[frame]
         descriptor = torch.tensor([x / (W - 1), y / (H - 1), values[frame], float(seen[frame])])
         if frame == 2 and with_peak:
-            descriptor = torch.cat([descriptor, torch.tensor(POINTS[2]) - torch.tensor(estimate)])
+            own = [torch.tensor(POINTS[2]) - torch.tensor(estimate), torch.tensor(estimate) - torch.tensor(POINTS[1])]
+            descriptor = torch.cat([descriptor, *own])
         mlp = module.current_mlp if frame == 2 else module.past_mlp
         expected = mlp(descriptor) + module.joint_embedding.weight[0] + module.frame_embedding.weight[frame]
         torch.testing.assert_close(tokens[0, frame, 0], expected, atol=1e-3, rtol=0)
@@ -59,6 +60,15 @@ def test_without_centre_prediction_the_last_point_is_the_centre() -> None:
     found = JointEmbedding(1, D, predict_center=False)(draw(POINTS, [0.9, 0.8, 0.7]))
     torch.testing.assert_close(found.centres[0, 2, 0], torch.tensor(POINTS[1]), atol=1e-3, rtol=0)
     torch.testing.assert_close(found.speed, torch.tensor([[(2.5**2 + 1) ** 0.5]]), atol=2e-3, rtol=0)
+
+
+def test_without_centre_prediction_the_token_knows_no_displacement() -> None:
+    module = JointEmbedding(1, D, predict_center=False)
+    token = module(draw(POINTS, [0.9, 0.8, 0.7])).tokens[0, 2, 0]
+    (x, y), (last_x, last_y) = POINTS[2], POINTS[1]
+    descriptor = torch.tensor([last_x / (W - 1), last_y / (H - 1), 0.7, 1.0, x - last_x, y - last_y, 0.0, 0.0])
+    expected = module.current_mlp(descriptor) + module.joint_embedding.weight[0] + module.frame_embedding.weight[2]
+    torch.testing.assert_close(token, expected, atol=1e-3, rtol=0)
 
 
 def test_theta_is_a_setting_and_counts_from_its_own_value() -> None:

@@ -100,7 +100,7 @@ PARTS = {
     "local_only": "local.temporal local.memory local.spatial",
     "global_only": "global_.temporal global_.memory global_.spatial",
     "spatial_only": "local.spatial global_.spatial cross_branch",
-    "temporal_only": "local.temporal local.memory global_.temporal global_.memory cross_branch",
+    "temporal_only": "local.temporal local.memory global_.temporal global_.memory",
 }
 
 
