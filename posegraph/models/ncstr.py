@@ -49,6 +49,13 @@ class NCSTR(PoseModel):
 
     def reason(self, encoded: Encoded, clip: ClipData) -> PoseOutput:
         """Joints, pose queries, two graph branches, fusion."""
+        if torch.is_grad_enabled() and encoded.features.device.type == "cpu":
+            # Autocast rounds much for little here: on a CPU a step of the head takes twice as long in bfloat16.
+            with torch.autocast("cpu", enabled=False):
+                return self._reason(Encoded(encoded.features.float(), encoded.heatmaps), clip)
+        return self._reason(encoded, clip)
+
+    def _reason(self, encoded: Encoded, clip: ClipData) -> PoseOutput:
         # The head reads the heatmaps as facts: in float32, and its losses do not reshape them.
         prior = encoded.heatmaps.detach().float()
         joints = self.joint_embedding(prior)
