@@ -5,8 +5,8 @@ python benchmarks/shipped.py --video NAME=MOVIE,POSES [...] [--data FOLDER] [--o
     [--package posegraph/shipped/ncstr-tiny] [--docs docs/out_of_the_box.md] [--json benchmarks/results/shipped.json]
 
 1. Data: a synthetic set is drawn into OUT/data, or FOLDER is taken, which `posegraph data synth` wrote; pseudo-labels
-   of the videos are added to it (pseudo_labels.py; POSES is a teacher's, see there). NAME must be one of
-   shipped_card.VIDEOS, whose licences allow it.
+   of the videos are added to it (pseudo_labels.py; POSES is a teacher's, see there), and boxes without anybody in them
+   (background_boxes.py). NAME must be one of shipped_card.VIDEOS, whose licences allow it.
 2. Training: the stages below, each from the one before it, in OUT/runs.
 3. The last stage as a folder (float16), opened again from there and scored: on annotated boxes, or those of --boxes,
    optionally on frames A to B alone; --teacher scores somebody else's prediction files of the same set.
@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from background_boxes import write_background
 from experiment import (
     DOCS,
     RESULTS,
@@ -58,6 +59,12 @@ SYNTHETIC: dict[str, Any] = {
 """What is drawn where no --data is given; see posegraph.data.synthetic.generate."""
 
 
+BACKGROUND = {"synthetic": 0.4, "video": 2.0}
+"""Boxes without people in a stretch of frames, so that a search with the model does not find people everywhere."""
+EMPTY = "_background"
+"""How the names of their files end."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """A training: its name, what is trained, and what differs from the preset."""
@@ -70,9 +77,9 @@ class Stage:
 COMMON = (
     "training.epochs=100000", "training.checkpoint_every=250", "data.cache_frames=7000",
     "augment.rotation=30", "augment.half_body=0.2", "augment.scale=0.3", "augment.colour=1.0",
-    "loss.heatmap_occluded=0.3",
+    "loss.heatmap_occluded=0.3", "model.visible_threshold=0.5",
 )  # fmt: skip
-"""Of all stages; steps decide, not epochs."""
+"""Of all stages; steps decide, not epochs. Peaks of occluded joints are low, and give no velocity."""
 STAGES = (
     Stage("heatmaps", "vit_alone", ("training.max_steps=5000", "training.warmup_steps=200", "loss.heatmap_sides=5")),
     Stage(
@@ -102,7 +109,8 @@ def prepared_data(folder: Path, given: bool, videos: dict[str, tuple[Path, Path]
     if not given and not synthetic.is_file():
         say("drawing the synthetic set")
         write_json(synthetic, asdict(generate(folder, **SYNTHETIC)) | {"arguments": SYNTHETIC})
-    own = [path for path in sorted(folder.glob("annotations/train/*.json")) if path.stem not in VIDEOS]
+    every = [path for path in sorted(folder.glob("annotations/train/*.json")) if not path.stem.endswith(EMPTY)]
+    own = [path for path in every if path.stem not in VIDEOS]
     if not own:
         raise PoseGraphError(f"{folder}: no annotations/train/*.json; give a folder that `posegraph data synth` wrote")
     for name, (movie, poses) in videos.items():
@@ -118,7 +126,20 @@ def prepared_data(folder: Path, given: bool, videos: dict[str, tuple[Path, Path]
     recorded = {name: read_json(parts / f"{name}.json") for name in videos}
     for counts in recorded.values():
         counts.pop("annotations")  # where it lies on this machine
-    return {"synthetic": read_json(synthetic) if synthetic.is_file() else _counted(own)} | recorded
+    drawn = read_json(synthetic) if synthetic.is_file() else _counted(own)
+    return {"synthetic": drawn} | recorded | {"without people": _with_background(folder, own, list(videos))}
+
+
+def _with_background(folder: Path, drawn: list[Path], videos: list[str]) -> dict[str, Any]:
+    """Write the boxes without people of all sequences; their number."""
+    counts = folder / "parts/background.json"
+    if not counts.is_file():
+        train, boxes = folder / "annotations/train", 0
+        files = [(path, BACKGROUND["synthetic"]) for path in drawn]
+        for path, share in [*files, *((train / f"{name}.json", BACKGROUND["video"]) for name in videos)]:
+            boxes += write_background(path, train / f"{path.stem}{EMPTY}.json", share)
+        write_json(counts, {"poses": boxes, "a stretch": BACKGROUND})
+    return dict(read_json(counts))
 
 
 def _counted(files: list[Path]) -> dict[str, Any]:

@@ -126,7 +126,10 @@ def card(facts: dict[str, Any]) -> str:
     )
     model, used = facts["model"], facts["materials"]
     sources = [[one["what"], one["licence"], one["source"]] for one in used.values()]
-    counts = [[name, *(f"{part[key]:,}" for key in ("frames", "poses"))] for name, part in facts["data"].items()]
+    counts = [
+        [name, *("-" if key not in part else f"{part[key]:,}" for key in ("frames", "poses"))]
+        for name, part in facts["data"].items()
+    ]
     stages = [
         [name, stage["variant"], f"{stage['training']['steps']:,}", f"{stage['training']['train_s'] / 60:.0f}"]
         for name, stage in facts["stages"].items()
@@ -143,7 +146,7 @@ def card(facts: dict[str, Any]) -> str:
         "## What it was made of",
         markdown_table(["what", "licence", "source"], sources),
         "The weights are under Apache-2.0. Annotated:",
-        markdown_table(["set", "frames", "poses"], counts),
+        markdown_table(["set", "frames", "boxes"], counts),
         "What scores below are measured on was not trained on.",
         "## How",
         markdown_table(["stage", "variant", "steps", "minutes"], stages),
