@@ -55,7 +55,7 @@ occluded joints are low, and give no velocity."""
 PRETRAIN = ("training.max_steps=3000", "training.warmup_steps=100", "training.checkpoint_every=500")
 """ViT alone learns heatmaps from nothing."""
 FURTHER = (
-    "training.max_steps=500", "training.warmup_steps=50", "training.checkpoint_every=250", "training.lr=1e-3",
+    "training.max_steps=800", "training.warmup_steps=50", "training.checkpoint_every=400", "training.lr=1e-3",
     "data.frames=4-11",
 )  # fmt: skip
 """Every row goes on from there, on the key frames that have a past."""
