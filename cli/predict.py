@@ -165,11 +165,10 @@ def _opened(spec: str | None, runtime: Runtime | None, device: str, options: dic
     """The model, and what results call it; without SPEC, the one that comes with posegraph."""
     from posegraph.engine import checkpoint
     from posegraph.engine.exporting.opening import open_model
-    from posegraph.models.weights.shipped import DEFAULT_MODEL, shipped_folder
+    from posegraph.models.weights.shipped import DEFAULT_MODEL
 
     name = DEFAULT_MODEL if spec is None else checkpoint.location(spec)
-    # By its folder: something else here may have its name.
-    opened = open_model(str(shipped_folder(DEFAULT_MODEL)) if spec is None else spec, runtime, device, **options)
+    opened = open_model(spec, runtime, device, **options)
     if spec is None:
         joints = f"{opened.skeleton.num_joints} joints of {opened.skeleton.name}"
         notice(f"no --model: {name}, which comes with posegraph ({joints})")

@@ -84,14 +84,16 @@ class ClipDataModule(lightning.LightningDataModule):
     def check_images(self) -> None:
         """Raise :class:`PoseGraphError` before training for an image that the run will need and that is not there.
 
-        An index was checked when it was built: of its images, only those of the first clip are looked for.
+        An index that was checked for clips like the run's when it was built: of its images, only those of the first
+        clip are looked for.
         """
-        reader = FrameReader(self.config.data.images)
+        reader, model = FrameReader(self.config.data.images), self.config.model
+        clip = (model.clip_frames, model.future_frames)
         for tracks in self.parts.values():
             people = annotated_people(tracks)
-            for person in people[:1] if isinstance(tracks, AnnotationIndex) else people:
-                model = self.config.model
-                reader.check(person.video, person.frame, model.clip_frames, model.future_frames)
+            checked = isinstance(tracks, AnnotationIndex) and tracks.meta.looked_for(*clip)
+            for person in people[:1] if checked else people:
+                reader.check(person.video, person.frame, *clip)
 
     def dataset(self, tracks: Tracks, train: bool, open_frames: int = 0) -> ClipDataset:
         """Clips of all people in ``tracks``; each loader keeps ``open_frames`` decoded frames, if not more."""

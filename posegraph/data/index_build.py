@@ -23,6 +23,7 @@ def build_index(
     skeleton: Skeleton | str | Path,
     images: str | Path | None = None,
     clip_frames: int = 3,
+    future_frames: int = 0,
     on_file: Callable[[int, int], None] | None = None,
 ) -> IndexMeta:
     """Write the people of annotation files as memory-mapped columns; one file is held in memory at a time.
@@ -32,12 +33,19 @@ def build_index(
         out: Folder of the index. An index that is there is replaced, as a whole and at the end.
         skeleton: The rows wanted: that of the runs to come.
         images: Folder that image names start from; None: looked up from each annotation file's folder upwards.
-        clip_frames: The images of clips this long are checked to be on disk.
+        clip_frames, future_frames: The images of clips this long, so many of them after the key frame, are checked to
+            be on disk.
         on_file: Called with (files done, files in all).
 
     Raises:
-        PoseGraphError: a fault in a file, an image that is missing, nobody in the files, or ``out`` is something else.
+        PoseGraphError: more frames after the key frame than clips have, a fault in a file, an image that is missing,
+            nobody in the files, or ``out`` is something else.
     """
+    if future_frames >= clip_frames:
+        raise PoseGraphError(
+            f"future_frames {future_frames} leaves no key frame in num_frames {clip_frames}; give at most "
+            f"{clip_frames - 1}"
+        )
     made_from, target, skeleton = Path(path).absolute(), Path(out), Skeleton.load(skeleton)
     if target.exists() and not is_index(target) and not (target.is_dir() and not any(target.iterdir())):
         raise PoseGraphError(f"{target}: is there and is no index; give a new folder")
@@ -49,7 +57,7 @@ def build_index(
     with room, replacing_folder(target) as temporary, IndexWriter(temporary, skeleton) as writer:
         for done, file in enumerate(files, start=1):
             tracks = read_tracks(file, skeleton)
-            _check_images(tracks, FrameReader(images), clip_frames)
+            _check_images(tracks, FrameReader(images), clip_frames, future_frames)
             of_video: dict[Video, list[PersonTrack]] = {video: [] for video in tracks.videos}
             for track in tracks:
                 of_video[track.video].append(track)
@@ -63,10 +71,10 @@ def build_index(
         if not people:
             left_out = "; ".join(f"{count} x {reason}" for reason, count in skipped.items()) or "none was found"
             raise PoseGraphError(f"{path}: holds no usable person ({left_out}); check the files")
-        return writer.finish(made_from, sources, skipped, clip_frames)
+        return writer.finish(made_from, sources, skipped, clip_frames, future_frames)
 
 
-def _check_images(tracks: TrackSet, reader: FrameReader, clip_frames: int) -> None:
+def _check_images(tracks: TrackSet, reader: FrameReader, clip_frames: int, future_frames: int) -> None:
     for track in tracks:
         for frame in track.frame.tolist():
-            reader.check(track.video, frame, clip_frames)
+            reader.check(track.video, frame, clip_frames, future_frames)

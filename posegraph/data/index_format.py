@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from posegraph.config.section import Positive, Section
 from posegraph.errors import PoseGraphError
@@ -76,7 +77,7 @@ class IndexMeta(Section):
         frame_name_bytes, video_name_bytes: Of all names together, UTF-8.
         ever_annotated: ``[J]``: somebody has the joint.
         skipped: What was left out while reading, reason -> count.
-        clip_frames: Images of clips this long were on disk.
+        clip_frames, future_frames: Images of clips this long, so many of them after the key frame, were on disk.
         sources: The annotation files.
     """
 
@@ -92,7 +93,13 @@ class IndexMeta(Section):
     ever_annotated: tuple[bool, ...]
     skipped: dict[str, int]
     clip_frames: Positive
+    future_frames: Annotated[int, Field(ge=0)] = 0
     sources: tuple[Source, ...]
+
+    def looked_for(self, clip_frames: int, future_frames: int) -> bool:
+        """Whether the images of such clips were among those looked for."""
+        past, checked_past = clip_frames - 1 - future_frames, self.clip_frames - 1 - self.future_frames
+        return past <= checked_past and future_frames <= self.future_frames
 
     @property
     def columns(self) -> Layout:

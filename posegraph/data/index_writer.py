@@ -76,14 +76,21 @@ class IndexWriter:
             self._raw[name].write(array.data)
         self._sizes[name].append(sum(map(len, arrays)))
 
-    def finish(self, made_from: Path, sources: Sequence[Source], skipped: Counter[str], clip_frames: int) -> IndexMeta:
+    def finish(
+        self,
+        made_from: Path,
+        sources: Sequence[Source],
+        skipped: Counter[str],
+        clip_frames: int,
+        future_frames: int = 0,
+    ) -> IndexMeta:
         """Write the columns and what is known of them, and return that.
 
         Args:
             made_from: The annotation file, or the folder of them.
             sources: Every file that a video came from.
             skipped: What was left out, reason -> count.
-            clip_frames: Images of clips this long are on disk.
+            clip_frames, future_frames: Images of clips this long, so many of them after the key frame, are on disk.
         """
         self._files.close()
         names, own = list(self._sources), list(self._sources.values())
@@ -113,6 +120,7 @@ class IndexWriter:
             ever_annotated=tuple(self._seen.tolist()),
             skipped=dict(skipped),
             clip_frames=clip_frames,
+            future_frames=future_frames,
             sources=tuple(sources),
         )
         write_json(self.folder / META, meta.model_dump(mode="json"))

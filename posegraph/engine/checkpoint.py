@@ -12,12 +12,12 @@ from posegraph.models.foreign import model_from_weights
 from posegraph.models.pretrained import restored
 from posegraph.models.weights import read_weights
 from posegraph.models.weights.own import CHECKPOINTS, LAST
-from posegraph.models.weights.shipped import SHIPPED_MODELS, shipped_name
+from posegraph.models.weights.shipped import SHIPPED_MODELS, shipped_folder, shipped_name
 from posegraph.skeleton import Skeleton
 
 
 def load(
-    spec: str | Path,
+    spec: str | Path | None = None,
     *,
     preset: str | None = None,
     skeleton: str | Path | Skeleton | None = None,
@@ -30,7 +30,8 @@ def load(
 
     Args:
         spec: ``ncstr-tiny``, which comes with posegraph; a run, a checkpoint, a folder that ``save_pretrained`` wrote;
-            or other people's ViTPose: a file, a folder, an id on the Hugging Face hub (docs/weights.md).
+            or other people's ViTPose: a file, a folder, an id on the Hugging Face hub (docs/weights.md). None: the
+            ``ncstr-tiny`` that comes along, whatever lies in the working folder under that name.
         preset: What to build and give these weights to; None: what posegraph wrote, or the ViTPose of their size.
         skeleton: The joints of other people's decoder rows, where their file does not say.
         expert: ViTPose+: which of its experts is taken; 0 is COCO's.
@@ -38,6 +39,7 @@ def load(
     Raises:
         PoseGraphError: nothing there, a damaged file, or weights of which no model can be made.
     """
+    spec = shipped_folder() if spec is None else spec
     unknown = not Path(spec).exists() and shipped_name(spec) is None
     if preset is None and unknown and str(spec) in preset_names():
         raise PoseGraphError(

@@ -11,6 +11,7 @@ from typing import Any
 from posegraph.data.sources import NamedSource, find_sources
 from posegraph.data.sources import shard as share_of
 from posegraph.engine.exporting.exported import StreamModel, device_of
+from posegraph.engine.exporting.opening import ModelOrName, opened
 from posegraph.engine.predict_identity import id_of_model, identity, without_password
 from posegraph.engine.predict_options import PeopleFinders, PredictOptions
 from posegraph.engine.predict_outputs import (
@@ -88,7 +89,7 @@ class Stopped(KeyboardInterrupt):
 
 def predict_files(
     sources: Sequence[str | Path],
-    model: StreamModel,
+    model: ModelOrName,
     out: str | Path,
     *,
     save: Sequence[str] = DEFAULT_SAVE,
@@ -107,7 +108,7 @@ def predict_files(
 
     Args:
         sources: Movies, folders of images, folders of movies, cameras, addresses, ``"-"``.
-        model: On its device.
+        model: On its device, or the name of one, as :func:`posegraph.predict` takes it.
         out: The folder; made where there is none.
         save: Some of ``overlay``, ``posetrack18``, ``coco``, ``csv``, ``parquet``, ``npz`` (docs/predict.md).
         options: How people are found and followed.
@@ -119,7 +120,7 @@ def predict_files(
         on_note: Called with each of the summary's notes, before the first source.
 
     Raises:
-        PoseGraphError: there are no such sources, or the folder cannot be written.
+        PoseGraphError: there are no such sources, the folder cannot be written, or the model cannot be opened.
         Stopped: Ctrl-C or SIGTERM.
     """
     if resume and overwrite:
@@ -128,7 +129,7 @@ def predict_files(
     found = find_sources(sources, leave_out=out)
     check_folder(out)
     mine = share_of(found.sources, *shard)
-    files = _Files(model, out, save, options, len(found.sources) > 1, resume, overwrite, on_frame)
+    files = _Files(opened(model), out, save, options, len(found.sources) > 1, resume, overwrite, on_frame)
     summary = PredictSummary(str(out), len(found.sources), [*files.finders.notes])
     if found.ignored:
         summary.notes.append(f"{found.ignored} files are neither movies nor folders of images; passed over")

@@ -12,7 +12,8 @@ from posegraph.data.people import FramePoses
 from posegraph.data.sources import Frame
 from posegraph.data.video import Image
 from posegraph.detect import PeopleFinder
-from posegraph.engine.exporting.exported import StreamModel, device_of
+from posegraph.engine.exporting.exported import device_of
+from posegraph.engine.exporting.opening import ModelOrName, opened
 from posegraph.engine.predict_options import PeopleFinders, PredictOptions
 from posegraph.engine.results import FrameRecord
 from posegraph.engine.streaming import PoseStream, StreamStats
@@ -87,33 +88,38 @@ class Predictor:
         self._image_hw = image_hw
 
 
-def predict(source: str | Path, model: StreamModel, **options: Any) -> Iterator[tuple[Frame, FramePoses]]:
+def predict(source: str | Path, model: ModelOrName = None, **options: Any) -> Iterator[tuple[Frame, FramePoses]]:
     """The frames of a video with the poses of the people in them, one by one as they are asked for.
 
-    >>> for frame, poses in posegraph.predict("match.mp4", posegraph.load("ncstr-b-run/")):  # doctest: +SKIP
+    >>> for frame, poses in posegraph.predict("match.mp4"):  # doctest: +SKIP
     ...     print(frame.number, poses.track_ids, poses.keypoints_px[:, 0])
 
-    The model runs where it is (``model.to("cuda")``). What was left out is told as warnings when the source ends. A
-    loop that is left early closes the source.
+    A model runs where it is (``model.to("cuda")``); one that is named, on a GPU where there is one. What was left out
+    is told as warnings when the source ends, and what became of other people's weights that were named. A loop that is
+    left early closes the source.
 
     Args:
         source: A movie, a folder of images, a camera's number, an address, or ``"-"`` for stdin
             (:func:`posegraph.data.sources.open_frames`).
-        model: Of :func:`posegraph.load`, or :func:`posegraph.load_exported`.
+        model: A model of :func:`posegraph.load` or :func:`posegraph.load_exported`, or the name of one: what
+            ``posegraph predict --model`` takes. None: ``ncstr-tiny``, which comes with posegraph.
         options: The fields of :class:`PredictOptions`.
 
     Raises:
-        PoseGraphError: the source, the boxes or the detector cannot be used, or the source stalls.
+        PoseGraphError: the model cannot be opened, the source, the boxes or the detector cannot be used, or the source
+            stalls.
     """
-    chosen = PredictOptions(**options)
+    chosen, running = PredictOptions(**options), opened(model)
     with chosen.open(source) as frames:
-        finders = PeopleFinders(chosen, device_of(model))
-        stream = PoseStream(model, settings=chosen.stream)
+        finders = PeopleFinders(chosen, device_of(running))
+        stream = PoseStream(running, settings=chosen.stream)
         predictor = Predictor(stream, finders.finder(frames, stream))
         smooth = chosen.smoother()
         for frame in frames:
             record = predictor.step(frame)
             yield frame, smooth(record.poses, record.time_s)
+        # Who opened the model can look there; who named it cannot.
+        weights = [] if running is model or running.weights_report is None else [str(running.weights_report)]
         left_out = [f"left out {count} times: {reason}" for reason, count in predictor.dropped.items()]
-        for line in [*finders.notes, *frames.problems, *predictor.notices, *predictor.notes, *left_out]:
+        for line in [*weights, *finders.notes, *frames.problems, *predictor.notices, *predictor.notes, *left_out]:
             warnings.warn(line, stacklevel=2)

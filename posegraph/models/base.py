@@ -20,6 +20,7 @@ from posegraph.errors import PoseGraphError
 from posegraph.graph import ClipData
 from posegraph.models.weights import WeightsReport, open_source
 from posegraph.models.weights.hub import folder_from_hub, hub_errors
+from posegraph.models.weights.shipped import shipped_folder, shipped_name
 from posegraph.models.weights.sources import read_config
 from posegraph.skeleton import Skeleton
 
@@ -178,16 +179,17 @@ class PoseModel(
 
     @classmethod
     def from_pretrained(cls: type[Model], pretrained_model_name_or_path: str | Path, **options: Any) -> Model:
-        """The model of a folder that ``save_pretrained`` wrote, or of an id on the hub, in evaluation mode.
+        """The model of a folder that ``save_pretrained`` wrote, a shipped one or of the hub, in evaluation mode.
 
         Args:
-            pretrained_model_name_or_path: The folder, or ``owner/name``.
+            pretrained_model_name_or_path: The folder, ``ncstr-tiny``, or ``owner/name``.
             options: huggingface_hub's: ``revision``, ``token``, ``cache_dir``, ``local_files_only`` ...
 
         Raises:
             PoseGraphError: nothing there, a damaged folder, or one that posegraph did not write.
         """
-        name = str(pretrained_model_name_or_path)
+        shipped = shipped_name(pretrained_model_name_or_path)
+        name = str(pretrained_model_name_or_path if shipped is None else shipped_folder(shipped))
         if not Path(name).is_dir():
             with hub_errors(name):
                 model: Model = super().from_pretrained(name, **options)

@@ -30,6 +30,11 @@ def test_an_index_is_made_and_described(
     assert (found["people"], found["frames"], found["videos"], found["files"]) == (summary.poses, 4, 2, 2)
     assert f"{out}: {summary.poses} people in 4 frames of 2 videos" in said.err
     assert (out / "posegraph-index.json").is_file()
+    assert (found["clip_frames"], found["future_frames"]) == (3, 0)
+    longer = ("--num-frames", 5, "--future-frames", 2, "--json", "-")
+    assert run(monkeypatch, "data", "index", source, out, *longer) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["clip_frames"], found["future_frames"]) == (5, 2)
 
 
 def test_a_mistake_is_one_line(

@@ -19,7 +19,7 @@ from posegraph.data.clips import PersonFrame, annotated_people, annotated_places
 from posegraph.data.datamodule import ClipDataModule
 from posegraph.data.index import AnnotationIndex
 from posegraph.data.index_build import build_index
-from posegraph.data.index_format import META
+from posegraph.data.index_format import META, read_meta
 from posegraph.data.synthetic import generate
 from posegraph.data.tracks import within_frames
 from posegraph.errors import PoseGraphError
@@ -267,6 +267,46 @@ def test_an_image_that_is_gone_is_named(own: Path) -> None:
         build_index(own / "annotations/train", own / "index", SKELETON)
     assert (own / "index" / META).read_bytes() == before
     assert set(own.iterdir()) == files
+
+
+def test_images_of_the_runs_own_clips_are_looked_for(own: Path) -> None:
+    """A frame that nobody is in, and that only clips with two frames after the key frame reach."""
+    source = min((own / "annotations/train").glob("*.json"))
+    content = json.loads(source.read_text())
+    images = [image["id"] for image in content["images"]]
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] in images[:2]]
+    source.write_text(json.dumps(content))
+    gone = own / content["images"][3]["file_name"]
+    gone.unlink()
+    build_index(own / "annotations/train", own / "index", SKELETON)
+    assert read_meta(own / "index").future_frames == 0
+    module(own / "index").check_images()
+    centred = ("model.method=dcpose", "model.num_frames=5", "model.future_frames=2")
+    with pytest.raises(PoseGraphError, match=f"{gone}: no such image"):
+        module(own / "index", *centred).check_images()
+    with pytest.raises(PoseGraphError, match=f"{gone}: no such image"):
+        build_index(own / "annotations/train", own / "index", SKELETON, clip_frames=5, future_frames=2)
+    with pytest.raises(PoseGraphError, match="future_frames 3 leaves no key frame in num_frames 3; give at most 2"):
+        build_index(own / "annotations/train", own / "index", SKELETON, future_frames=3)
+
+
+@pytest.mark.parametrize(
+    ("checked", "wanted", "enough"),
+    [
+        ((3, 0), (3, 0), True),
+        ((3, 0), (1, 0), True),
+        ((3, 0), (5, 0), False),
+        ((3, 0), (3, 1), False),
+        ((5, 2), (3, 0), True),
+        ((5, 2), (5, 2), True),
+        ((5, 2), (4, 0), False),
+    ],
+)
+def test_which_clips_an_index_was_checked_for(
+    train_index: Path, checked: tuple[int, int], wanted: tuple[int, int], enough: bool
+) -> None:
+    clips = dict(zip(("clip_frames", "future_frames"), checked, strict=True))
+    assert read_meta(train_index).model_copy(update=clips).looked_for(*wanted) is enough
 
 
 def test_building_replaces_an_index_and_nothing_else(own: Path) -> None:

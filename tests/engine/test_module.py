@@ -182,8 +182,12 @@ def test_validation_does_not_depend_on_batches(untrained: Untrained, clips: Clip
 
 
 def test_clips_move_to_the_device_without_waiting(
-    untrained: Untrained, fit: Callable[..., lightning.Trainer], monkeypatch: pytest.MonkeyPatch
+    untrained: Untrained,
+    fit: Callable[..., lightning.Trainer],
+    monkeypatch: pytest.MonkeyPatch,
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
+    """By the data module's hook: Lightning would warn of one in the training module."""
     waits: list[bool] = []
     move = Data.to
 
@@ -194,6 +198,7 @@ def test_clips_move_to_the_device_without_waiting(
     monkeypatch.setattr(Data, "to", noted)
     fit(untrained("training.max_steps=2"))
     assert waits == [False, False]
+    assert not [warning for warning in recwarn if "transfer_batch_to_device" in str(warning.message)]
 
 
 def test_half_precision_without_a_gpu_is_refused(untrained: Untrained, fit: Callable[..., lightning.Trainer]) -> None:

@@ -10,7 +10,7 @@ from posegraph.errors import PoseGraphError
 FOLDER = Path(skeleton.__file__).parent / "shipped"
 SHIPPED_MODELS = ("ncstr-tiny",)
 DEFAULT_MODEL = "ncstr-tiny"
-"""What ``posegraph predict`` runs where no model is named."""
+"""What runs where no model is named."""
 
 _CURE = (
     "it comes with posegraph, so this installation is damaged; install posegraph again (pip install --force-reinstall "
@@ -27,7 +27,7 @@ def shipped_name(spec: str | Path) -> str | None:
     return None
 
 
-def shipped_folder(name: str) -> Path:
+def shipped_folder(name: str = DEFAULT_MODEL) -> Path:
     """Where a shipped model is. Raises :class:`PoseGraphError` where it is not: a broken installation."""
     folder = FOLDER / name
     if not folder.is_dir():

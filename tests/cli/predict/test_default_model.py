@@ -1,14 +1,19 @@
-"""``posegraph predict`` without --model runs the model that comes with posegraph."""
+"""Without a model's name, command and Python run the model that comes with posegraph."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
+import posegraph
+from posegraph.data.people import FramePoses
+from posegraph.data.sources import Frame
+from posegraph.errors import PoseGraphError
 from posegraph.models.weights import shipped
 
 
@@ -35,6 +40,44 @@ def test_the_shipped_model_is_the_default(
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     models = [json.loads((tmp_path / f"{run}.json").read_text())["model"] for run in "ab"]
     assert models == ["ncstr-tiny", str(tiny_model)]
+
+
+def keypoints(found: Iterator[tuple[Frame, FramePoses]]) -> list[list[list[float]]]:
+    return [points for _, poses in found for points in poses.keypoints_px.tolist()]
+
+
+def test_python_has_the_same_default(movie: Path, boxes: Path, tiny_model: Path, installed: Path) -> None:
+    """And takes a model by its name, as a path, or opened: the same poses."""
+    wanted = keypoints(posegraph.predict(movie, posegraph.load(tiny_model), boxes=boxes))
+    assert len(wanted) == 2 * 24
+    assert keypoints(posegraph.predict(movie, boxes=boxes)) == wanted
+    Path("ncstr-tiny").rmdir()
+    for name in ("ncstr-tiny", str(tiny_model), tiny_model):
+        assert keypoints(posegraph.predict(movie, model=name, boxes=boxes)) == wanted
+
+
+def test_every_function_that_takes_a_name_takes_the_shipped_one(
+    movie: Path, boxes: Path, tiny_model: Path, installed: Path, tmp_path: Path
+) -> None:
+    assert posegraph.load().config.embed_dim == 32
+    Path("ncstr-tiny").rmdir()
+    for model in (posegraph.load("ncstr-tiny"), posegraph.PoseModel.from_pretrained("ncstr-tiny")):
+        for name, value in posegraph.load().state_dict().items():
+            assert torch.equal(model.state_dict()[name], value)
+    options = posegraph.PredictOptions(boxes=boxes)
+    for name, model in {"named": "ncstr-tiny", "default": None, "opened": posegraph.load(tiny_model)}.items():
+        summary = posegraph.predict_files([movie], model, tmp_path / name, save=["csv"], options=options)
+        assert summary.whole
+    written = {(tmp_path / name / "walk.csv").read_bytes() for name in ("named", "default", "opened")}
+    assert len(written) == 1
+
+
+def test_a_name_that_is_no_model_is_one_error(movie: Path, boxes: Path, installed: Path) -> None:
+    with pytest.raises(PoseGraphError, match=r"^ncstr-s: is a preset, and its weights are random"):
+        next(posegraph.predict(movie, "ncstr-s", boxes=boxes))
+    (installed / "model.safetensors").unlink()
+    with pytest.raises(PoseGraphError, match="this installation is damaged; install posegraph again"):
+        next(posegraph.predict(movie, boxes=boxes))
 
 
 def test_a_broken_installation_is_one_line(
