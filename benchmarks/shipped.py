@@ -1,13 +1,14 @@
 """The model that comes with posegraph: its data, its training, its scores, its folder with the model card.
 
-python benchmarks/shipped.py --video NAME=MOVIE,POSES [...] [--data FOLDER] [--out runs/shipped]
+python benchmarks/shipped.py --video NAME=MOVIE,POSES [...] [--data FOLDER] [--out runs/shipped] [--start RUN]
     [--evaluate NAME=ANNOTATIONS[:A-B] ...] [--boxes NAME=FILE ...] [--teacher NAME=PREDICTIONS ...]
     [--package posegraph/shipped/ncstr-tiny] [--docs docs/out_of_the_box.md] [--json benchmarks/results/shipped.json]
 
 1. Data: a synthetic set is drawn into OUT/data, or FOLDER is taken, which `posegraph data synth` wrote; pseudo-labels
    of the videos are added to it (pseudo_labels.py; POSES is a teacher's, see there), and boxes without anybody in them
    (background_boxes.py). NAME must be one of shipped_card.VIDEOS, whose licences allow it.
-2. Training: the stages below, each from the one before it, in OUT/runs.
+2. Training: the stages below, each from the one before it, in OUT/runs; the first from RUN where that is given: a ViT
+   alone that has learnt heatmaps from drawn people (a pretrained run of ablation.py).
 3. The last stage as a folder (float16), opened again from there and scored: on annotated boxes, or those of --boxes,
    optionally on frames A to B alone; --teacher scores somebody else's prediction files of the same set.
 4. Model card, JSON, the table in the docs.
@@ -27,6 +28,7 @@ from typing import Any
 from background_boxes import write_background
 from experiment import (
     DOCS,
+    FINISHED,
     RESULTS,
     ROOT,
     agreed_precision,
@@ -47,6 +49,7 @@ from posegraph.config import RunConfig
 from posegraph.data import read_tracks
 from posegraph.data.synthetic import generate
 from posegraph.engine.checkpoint import load
+from posegraph.engine.run_folder import CONFIG as RUN_CONFIG
 from posegraph.errors import PoseGraphError
 from posegraph.files import read_json, sha256, write_json, write_text
 from posegraph.models.pretrained import CONFIG, TENSORS, write_pretrained
@@ -81,12 +84,12 @@ COMMON = (
 )  # fmt: skip
 """Of all stages; steps decide, not epochs. Peaks of occluded joints are low, and give no velocity."""
 STAGES = (
-    Stage("heatmaps", "vit_alone", ("training.max_steps=5000", "training.warmup_steps=200", "loss.heatmap_sides=5")),
+    Stage("heatmaps", "vit_alone", ("training.max_steps=4000", "training.warmup_steps=200", "loss.heatmap_sides=5")),
     Stage(
         "full",
         "full",
         (
-            "training.max_steps=800", "training.warmup_steps=50", "training.lr=1e-3", "training.backbone_lr_scale=0.3",
+            "training.max_steps=700", "training.warmup_steps=50", "training.lr=1e-3", "training.backbone_lr_scale=0.3",
             "loss.visibility_target=correct", "evaluation.keypoint_score=visibility",
         ),
     ),
@@ -162,12 +165,20 @@ def stage_config(stage: Stage, data: Path, weights: Path | None, precision: str)
     return RunConfig.from_dict(content, (*COMMON, *stage.overrides), source=f"stage {stage.name}")
 
 
-def train_stages(data: Path, runs: Path, precision: str) -> dict[str, dict[str, Any]]:
+def train_stages(data: Path, runs: Path, precision: str, start: Path | None = None) -> dict[str, dict[str, Any]]:
     """Train what is not trained yet; for each stage what it was made with, steps and time."""
     figures: dict[str, dict[str, Any]] = {}
-    weights: Path | None = None
+    weights = start
+    if start is not None:
+        if not (start / FINISHED).is_file():
+            raise PoseGraphError(
+                f"--start {start}: has no {FINISHED}; give a run that a script here trained to its end"
+            )
+        config = RunConfig.from_file(start / RUN_CONFIG)
+        figures["start"] = {"variant": config.model.variant, "training": read_json(start / FINISHED)}
     for stage in STAGES:
-        settings = {"variant": stage.variant, "overrides": [*COMMON, *stage.overrides]}
+        begun = start.name if start is not None and stage is STAGES[0] else None
+        settings = {"variant": stage.variant, "overrides": [*COMMON, *stage.overrides], "start": begun}
         recorded_settings(runs / f"{stage.name}.json", settings)
         say(f"stage {stage.name}")
         training = trained(stage_config(stage, data, weights, precision), runs / stage.name)
@@ -215,6 +226,7 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     for option in ("--video", "--evaluate", "--boxes", "--teacher"):
         parser.add_argument(option, action="append", default=[])
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--start", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/shipped"))
     parser.add_argument("--package", type=Path, default=ROOT / "posegraph/shipped" / NAME)
     parser.add_argument("--docs", type=Path, default=DOCS / "out_of_the_box.md")
@@ -229,7 +241,7 @@ def make(args: argparse.Namespace, words: list[str]) -> dict[str, Any]:
     facts, precision = provenance(), agreed_precision(args.out)
     data = args.data or args.out / "data"
     parts = prepared_data(data, args.data is not None, videos)
-    stages = train_stages(data, args.out / "runs", precision)
+    stages = train_stages(data, args.out / "runs", precision, args.start)
     run = args.out / "runs" / STAGES[-1].name
     model = pack(run, args.package)
     scores, moved = score_sets(run, args.package, sets)

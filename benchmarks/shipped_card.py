@@ -142,7 +142,7 @@ def card(facts: dict[str, Any]) -> str:
         "What scores below are measured on was not trained on.",
         "## How",
         markdown_table(["stage", "variant", "steps", "minutes"], stages),
-        f"Commit {facts['commit']}, {facts['machine']['processor']}, {facts['precision']}. Both stages with all their "
+        f"Commit {facts['commit']}, {facts['machine']['processor']}, {facts['precision']}. All stages with their "
         "settings are in posegraph's benchmarks/results/shipped.json; `python benchmarks/shipped.py` makes it again.",
         "## Scores",
         score_tables(facts["scores"]),

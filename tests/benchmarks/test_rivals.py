@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from posegraph.config import RunConfig
+from posegraph.config.text import commented_yaml
 from posegraph.data.synthetic import generate
 from posegraph.engine.training import train
 
@@ -41,6 +43,65 @@ def test_table_of_literal_rows(rivals: ModuleType) -> None:
 
 
 @pytest.fixture
+def start(benchmark: Callable[[str], ModuleType], tmp_path: Path) -> Callable[..., Path]:
+    """``start(size, seed)`` is a folder with the configuration of the ablation's pretrained run, and nothing more."""
+    ablation = benchmark("ablation")
+
+    def start(size: str, seed: int) -> Path:
+        folder = tmp_path / "runs" / f"{size}-s{seed}-pretrained"
+        args = argparse.Namespace(data=Path("DATA"), precision="bf16-mixed")
+        run = ablation.config(args, size, seed, "vit_alone", None)
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(commented_yaml(run, model_values=True))
+        return folder
+
+    return start
+
+
+@pytest.mark.parametrize("size", ["nano", "tiny"])
+@pytest.mark.parametrize(("row", "variant"), [("ncstr", "full"), ("vit_alone", "vit_alone")])
+def test_a_row_that_both_have_is_the_ablations(
+    rivals: ModuleType, benchmark: Callable[[str], ModuleType], start: Callable[..., Path], tmp_path: Path,
+    size: str, row: str, variant: str,
+) -> None:  # fmt: skip
+    starts = [start(size, 0), start(size, 1)]
+    words = ["--data", "DATA", "--pretrained", *map(str, starts), "--features", str(tmp_path / "features")]
+    found = rivals.config(rivals.arguments(words), 1, row)
+    args = argparse.Namespace(data=Path("DATA"), pretrained=tmp_path, precision="bf16-mixed", override=[])
+    assert found == benchmark("ablation").config(args, size, 1, variant, starts[1])
+
+
+@pytest.mark.parametrize(
+    ("row", "override", "folder", "ranks"),
+    [
+        ("ncstr", "seed=0", "tiny-s0-pretrained", "visibility"),
+        ("dcpose", "seed=0", "tiny-s0-pretrained", "peak"),
+        ("dsta_future", "seed=0", "tiny-s0-pretrained-3frames-1future", "peak"),
+        ("posewarper_future", "model.num_frames=5", "tiny-s0-pretrained-5frames-1future", "peak"),
+        ("dcpose", "model.num_frames=5", "tiny-s0-pretrained-5frames-0future", "peak"),
+    ],
+)
+def test_a_window_has_its_own_features(
+    rivals: ModuleType, start: Callable[..., Path], row: str, override: str, folder: str, ranks: str
+) -> None:
+    words = ["--data", "DATA", "--pretrained", str(start("tiny", 0)), "--out", "OUT", "-o", override]
+    run = rivals.config(rivals.arguments(words), 0, row)
+    assert run.data.features == f"OUT/features/{folder}"
+    assert (run.training.backbone_lr_scale, run.loss.heatmap, run.evaluation.keypoint_score) == (0, 0, ranks)
+
+
+def test_starts_of_two_sizes_or_of_one_name_are_refused(
+    rivals: ModuleType, start: Callable[..., Path], tmp_path: Path
+) -> None:
+    tiny, nano = start("tiny", 0), start("nano", 1)
+    with pytest.raises(SystemExit, match=r"nano-s1-pretrained: has another backbone.*give runs of one size"):
+        rivals.main(["--data", "DATA", "--pretrained", str(tiny), str(nano)])
+    shutil.copytree(tiny, tmp_path / "copy" / tiny.name)
+    with pytest.raises(SystemExit, match="another start has this name, by which features are kept; rename one"):
+        rivals.main(["--data", "DATA", "--pretrained", str(tiny), str(tmp_path / "copy" / tiny.name)])
+
+
+@pytest.fixture
 def miniature(tmp_path: Path) -> list[str]:
     """Arguments for two further steps from a run of one step, on a handful of frames."""
     generate(tmp_path / "set", sequences=2, frames=3, people=1, size=(96, 72), val_fraction=0.5, workers=1)
@@ -68,6 +129,8 @@ def test_miniature_gone_on_with(rivals: ModuleType, miniature: list[str], tmp_pa
     window = RunConfig.from_file(tmp_path / "out/runs/s0-posewarper_future/config.yaml").model
     assert (window.method, window.num_frames, window.future_frames) == ("posewarper", 3, 1)
     assert window.weights == str(tmp_path / "start")
+    found_in = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("features.npy")}
+    assert found_in == {"out/features/start/train", "out/features/start-3frames-1future/train"}
     costs = content["costs"]
     assert costs["posewarper_future"]["gmacs_stream"] is None
     assert costs["vit_alone"]["gmacs_stream"] == costs["vit_alone"]["gmacs_clip"] < costs["dsta"]["gmacs_clip"]
@@ -78,6 +141,13 @@ def test_miniature_gone_on_with(rivals: ModuleType, miniature: list[str], tmp_pa
     assert "| PoseWarper | 3 | 1 |" in (tmp_path / "rivals.md").read_text()
     with pytest.raises(SystemExit, match=r"steps was 2 .* give a new --out"):
         rivals.main([*miniature, "--steps", "3"])
+    # Another --out with the features of this one: nothing is computed again.
+    features = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.npy")}
+    there = ["--out", str(tmp_path / "other"), "--features", str(tmp_path / "out/features"), "--split", "val"]
+    rivals.main([*miniature, *there, "--rows", "dsta"])
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")} == features
+    (row,) = (json.loads(path.read_text()) for path in (tmp_path / "other/val").glob("*.json"))
+    assert (row["pretrained"], row["training"]["steps"]) == ("start", 2)
 
 
 def test_a_start_that_is_no_vit_alone_is_refused(rivals: ModuleType, miniature: list[str], tmp_path: Path) -> None:

@@ -115,6 +115,24 @@ def test_a_second_run_trains_nothing(
         shipped.main(words)
 
 
+def test_the_first_stage_goes_on_from_a_start(
+    made: tuple[Path, list[str]], shipped: ModuleType, tmp_path: Path
+) -> None:
+    out, _ = made
+    start, data = out / "runs/runs/heatmaps", out / "runs/data"
+    figures = shipped.train_stages(data, tmp_path, "32-true", start)
+    assert {name: stage["training"]["steps"] for name, stage in figures.items()} == {
+        "start": 2, "heatmaps": 2, "full": 1,
+    }  # fmt: skip
+    assert figures["start"]["variant"] == "vit_alone"
+    assert posegraph.load(tmp_path / "heatmaps").weights_report is None
+    assert f"weights: {start}" in (tmp_path / "heatmaps/config.yaml").read_text()
+    with pytest.raises(PoseGraphError, match=r"heatmaps\.json: start was"):
+        shipped.train_stages(data, tmp_path, "32-true", out / "runs/runs/full")
+    with pytest.raises(PoseGraphError, match=r"--start .*: has no finished\.json"):
+        shipped.train_stages(data, tmp_path, "32-true", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
