@@ -27,7 +27,8 @@ VERSION = 1
 _SIZES = ("input_hw", "num_frames", "patch_size", "stem", "embed_dim", "depth", "num_heads", "deconv_channels")
 _HASHED = {
     "weights": "other weights of backbone or decoder (model.weights)",
-    "people": "other people, boxes or frames (data.train, data.val, data.frames, data.val_frames)",
+    "people": "other people, boxes, frames or windows (data.train, data.val, data.frames, data.val_frames, "
+    "model.future_frames)",
     "images": "other images (data.images)",
 }
 

@@ -18,6 +18,9 @@ from posegraph.models.base import PoseModel
 from posegraph.skeleton import Skeleton
 
 CHAIN = Skeleton(name="chain", joints=("a", "b"), bones=(("a", "b"),))
+OTHER_PEOPLE = (
+    "other people, boxes, frames or windows (data.train, data.val, data.frames, data.val_frames, model.future_frames)"
+)
 SMALL = {"input_hw": (64, 48), "embed_dim": 32, "depth": 1, "num_heads": 2, "deconv_channels": (16,)}
 
 
@@ -45,12 +48,27 @@ def test_what_changes_it(tmp_path: Path, names: tuple[str, ...]) -> None:
     assert key(tracks(tmp_path, names), "seed=7", "model.variant=local_only", "model.node_channels=64") == first
     assert differences(first, first) == []
     box = differences(first, key(tracks(tmp_path, names, box=(1.0, 2.0, 30.0, 41.0))))
-    assert box == ["other people, boxes or frames (data.train, data.val, data.frames, data.val_frames)"]
+    assert box == [OTHER_PEOPLE]
     scaled = differences(first, key(tracks(tmp_path, names), "data.box_scale=1.5"))
     assert scaled == ["data.box_scale 1.25 there and 1.5 here"]
     for name in ("1.png", "film.mp4"):
         (tmp_path / name).write_bytes(b"123456")
     assert differences(first, key(tracks(tmp_path, names))) == ["other images (data.images)"]
+
+
+def test_the_window_counts_where_it_shows_other_images(tmp_path: Path) -> None:
+    """One person, in the last of five frames, of two, and in the only one."""
+    for number in range(5):
+        (tmp_path / f"{number}.png").write_bytes(b"12345")
+    five, two, one = (tracks(tmp_path, tuple(f"{number}.png" for number in range(count))) for count in (5, 2, 1))
+    later = ("model.method=dcpose", "model.future_frames=1")
+    assert differences(key(five), key(five, *later))[0] == OTHER_PEOPLE
+    assert OTHER_PEOPLE in differences(key(five), key(five, "model.method=dcpose", "model.num_frames=4"))
+    assert key(five, "model.method=dsta") == key(five)
+    assert key(five, "model.method=dsta", "model.future_frames=1") == key(five, *later)
+    assert key(two, *later) != key(two)
+    (tmp_path / "1.png").unlink()  # a frame that nobody lists is a neighbour, too
+    assert key(one, *later) == key(one)  # the same image three times
 
 
 def test_keypoints_and_the_data_sets_place_do_not_change_it(tmp_path: Path) -> None:
@@ -66,7 +84,7 @@ def test_frames_named_by_their_whole_path(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(b"12345")
     found = tracks(tmp_path / "elsewhere", (str(tmp_path / "0.png"),))
     assert differences(key(tracks(tmp_path, ("0.png",))), key(found, "data.images=/nowhere")) == [
-        "other people, boxes or frames (data.train, data.val, data.frames, data.val_frames)",
+        OTHER_PEOPLE,
         "other images (data.images)",
     ]
 

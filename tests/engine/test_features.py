@@ -187,7 +187,7 @@ def features(configure, trained: Path, synthetic: Path, tmp_path_factory: pytest
     [
         ("data.box_scale=1.5", "holds the features of data.box_scale 1.25 there and 1.5 here. Give another folder"),
         ("training.precision=bf16-mixed", "training.precision 32-true there and bf16-mixed here"),
-        ("data.frames=0-3", r"other people, boxes or frames \(data.train"),
+        ("data.frames=0-3", r"other people, boxes, frames or windows \(data.train"),
     ],
 )
 def test_features_of_something_else_are_refused(

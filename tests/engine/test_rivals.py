@@ -10,16 +10,21 @@ import torch
 
 from posegraph.config import RunConfig
 from posegraph.data.clips import ClipDataset, ClipMaker, annotated_people
+from posegraph.data.datamodule import ClipDataModule
 from posegraph.data.formats import read_tracks
 from posegraph.data.video import FrameReader
 from posegraph.engine.checkpoint import load
 from posegraph.engine.evaluation import evaluate
+from posegraph.engine.features import compute_features
 from posegraph.engine.module import PoseTraining
 from posegraph.engine.training import train
+from posegraph.errors import PoseGraphError
 from posegraph.graph import ClipData
+from posegraph.models.build import started_model
 from posegraph.skeleton import Skeleton
 
 Configure = Callable[..., RunConfig]
+STILL = [f"augment.{name}=0" for name in ("half_body", "scale", "rotation_probability", "flip", "shift")]
 
 
 @pytest.mark.parametrize("method", ["dsta", "dcpose", "posewarper"])
@@ -57,6 +62,56 @@ def test_dsta_trains_from_features_that_ncstr_can_use(configure: Configure, trai
     assert len(files) == 2
     train(configure(*cached, "model.method=posewarper"), tmp_path / "posewarper", progress=False)
     assert {path: path.stat().st_mtime_ns for path in files} == files
+
+
+@pytest.fixture(scope="module")
+def features(configure: Configure, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Number of future frames -> the features of that window; nobody writes into them."""
+    folders = {}
+    for future in (0, 1):
+        folders[future] = tmp_path_factory.mktemp(f"features{future}")
+        window = ("model.method=dcpose", f"model.future_frames={future}", f"data.features={folders[future]}")
+        compute_features(configure(f"model.weights={trained}", *window))
+    return folders
+
+
+@pytest.mark.parametrize("future", [0, 1])
+@pytest.mark.parametrize("method", ["dsta", "dcpose", "posewarper"])
+def test_a_step_from_features_is_that_from_images(
+    method: str, future: int, configure: Configure, trained: Path, features: dict[int, Path]
+) -> None:
+    """The same answer, loss and gradients: the cache holds all that a head reads, of the window that it reads it of."""
+    fixed = ["training.backbone_lr_scale=0", "loss.heatmap=0", f"model.weights={trained}"]
+    window = [f"model.method={method}", f"model.future_frames={future}"]
+    steps = []
+    for source in (STILL, [f"data.features={features[future]}"]):  # with its augmentation on, which is ignored
+        config = configure(*fixed, *window, *source)
+        skeleton = Skeleton.load(config.skeleton)
+        data = ClipDataModule(config, skeleton)
+        torch.manual_seed(1)
+        model = started_model(config.model, skeleton)
+        for parameter in model.graph_parameters():
+            parameter.data += 0.05 * torch.randn_like(parameter)
+        module = PoseTraining(model, config, data.ever_annotated).train()
+        clips = next(iter(data.train_dataloader()))
+        assert ("frames" in clips) == (source is STILL)
+        output = module.run(clips)
+        loss = torch.stack(list(module.losses(output, clips).values())).sum()
+        loss.backward()
+        gradient = torch.cat([one.grad.flatten() for one in model.graph_parameters() if one.grad is not None])
+        steps.append((output.nodes, output.values, loss, gradient))
+    assert steps[0][3].abs().max() > 0
+    for seen, cached in zip(*steps, strict=True):
+        torch.testing.assert_close(cached, seen, atol=1e-5, rtol=1e-4)
+
+
+def test_features_of_another_window_are_refused(
+    configure: Configure, trained: Path, features: dict[int, Path], tmp_path: Path
+) -> None:
+    fixed = ["training.backbone_lr_scale=0", "loss.heatmap=0", f"model.weights={trained}", "model.method=dsta"]
+    config = configure(*fixed, "model.future_frames=1", f"data.features={features[0]}")
+    with pytest.raises(PoseGraphError, match=r"frames or windows \(.*model.future_frames\)\. Give another folder"):
+        train(config, tmp_path / "run", progress=False)
 
 
 @pytest.mark.parametrize(
