@@ -29,7 +29,8 @@ from posegraph.files import write_json
 
 PRESET = "ncstr-tiny"
 RECIPE = (
-    "training.epochs=40", "training.batch_size=16", "training.lr=1e-3", "training.warmup_steps=10",
+    "model.visible_threshold=0.5", "training.epochs=100", "training.batch_size=16", "training.lr=1e-3",
+    "training.warmup_steps=10",
     "augment.rotation=15", "augment.half_body=0.1", "augment.shift=0", "loss.visibility_target=correct",
     "evaluation.keypoint_score=visibility",
 )  # fmt: skip
