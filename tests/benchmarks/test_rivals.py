@@ -125,7 +125,7 @@ def test_miniature_gone_on_with(rivals: ModuleType, miniature: list[str], tmp_pa
     found = {row["row"]: row for row in content["rows"]}
     assert list(found) == ["dsta", "posewarper_future", "vit_alone"]
     assert found["vit_alone"] == first  # not trained again
-    assert [row["training"]["steps"] for row in found.values()] == [2, 2, 2]
+    assert [row["training"]["steps"] for row in found.values()] == [6, 2, 2]  # dsta: three times as many
     window = RunConfig.from_file(tmp_path / "out/runs/s0-posewarper_future/config.yaml").model
     assert (window.method, window.num_frames, window.future_frames) == ("posewarper", 3, 1)
     assert window.weights == str(tmp_path / "start")
@@ -147,7 +147,7 @@ def test_miniature_gone_on_with(rivals: ModuleType, miniature: list[str], tmp_pa
     rivals.main([*miniature, *there, "--rows", "dsta"])
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")} == features
     (row,) = (json.loads(path.read_text()) for path in (tmp_path / "other/val").glob("*.json"))
-    assert (row["pretrained"], row["training"]["steps"]) == ("start", 2)
+    assert (row["pretrained"], row["training"]["steps"]) == ("start", 6)
 
 
 def test_a_start_that_is_no_vit_alone_is_refused(rivals: ModuleType, miniature: list[str], tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_stream_spares_the_past_frames_of_backbone_and_decoder(ncstr_s: ModelW
 
 def test_stages_are_all_there_is(ncstr_s: ModelWork) -> None:
     assert ncstr_s.clip[BETWEEN].macs == 0
-    assert sum(ncstr_s.parameters.values()) == 30_432_922
+    assert sum(ncstr_s.parameters.values()) == 30_433_434
     assert ncstr_s.parameters["backbone"] == 21_663_360
 
 
