@@ -89,7 +89,7 @@ STAGES = (
         "full",
         "full",
         (
-            "training.max_steps=2000", "training.warmup_steps=50", "training.lr=1e-3", "training.backbone_lr_scale=0.3",
+            "training.max_steps=700", "training.warmup_steps=50", "training.lr=1e-3", "training.backbone_lr_scale=0.3",
             "loss.visibility_target=correct", "evaluation.keypoint_score=visibility",
         ),
     ),
