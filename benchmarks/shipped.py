@@ -64,8 +64,11 @@ SYNTHETIC: dict[str, Any] = {
 
 BACKGROUND = {"synthetic": 0.4, "video": 2.0}
 """Boxes without people in a stretch of frames, so that a search with the model does not find people everywhere."""
-EMPTY = "_background"
-"""How the names of their files end."""
+EMPTY, AGAIN = "_background", "_again"
+"""How the names of their files end, and those of a video's second and further copies but for a number."""
+
+TIMES = {"multi2": 8, "multi4": 8}
+"""How often a video is seen for each time of the others: large, sharp people of a hundred frames are else a fortieth."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,8 @@ def prepared_data(folder: Path, given: bool, videos: dict[str, tuple[Path, Path]
     if not given and not synthetic.is_file():
         say("drawing the synthetic set")
         write_json(synthetic, asdict(generate(folder, **SYNTHETIC)) | {"arguments": SYNTHETIC})
-    every = [path for path in sorted(folder.glob("annotations/train/*.json")) if not path.stem.endswith(EMPTY)]
-    own = [path for path in every if path.stem not in VIDEOS]
+    every = sorted(folder.glob("annotations/train/*.json"))
+    own = [path for path in every if path.stem not in VIDEOS and not (path.stem.endswith(EMPTY) or AGAIN in path.stem)]
     if not own:
         raise PoseGraphError(f"{folder}: no annotations/train/*.json; give a folder that `posegraph data synth` wrote")
     for name, (movie, poses) in videos.items():
@@ -127,10 +130,19 @@ def prepared_data(folder: Path, given: bool, videos: dict[str, tuple[Path, Path]
     if left_over:
         raise PoseGraphError(f"{folder}: also holds {', '.join(left_over)}; name it with --video, or delete its files")
     recorded = {name: read_json(parts / f"{name}.json") for name in videos}
-    for counts in recorded.values():
+    for name, counts in recorded.items():
         counts.pop("annotations")  # where it lies on this machine
+        counts["times"] = _repeated(folder / f"annotations/train/{name}.json", TIMES.get(name, 1))
     drawn = read_json(synthetic) if synthetic.is_file() else _counted(own)
     return {"synthetic": drawn} | recorded | {"without people": _with_background(folder, own, list(videos))}
+
+
+def _repeated(annotations: Path, times: int) -> int:
+    """Copy a video's annotations, so that its poses are drawn so many times as often; how many times."""
+    content = annotations.read_text()
+    for number in range(2, times + 1):
+        write_text(annotations.with_stem(f"{annotations.stem}{AGAIN}{number}"), content)
+    return times
 
 
 def _with_background(folder: Path, drawn: list[Path], videos: list[str]) -> dict[str, Any]:

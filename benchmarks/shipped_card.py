@@ -119,7 +119,11 @@ def card(facts: dict[str, Any]) -> str:
     model, used = facts["model"], facts["materials"]
     sources = [[one["what"], one["licence"], one["source"]] for one in used.values()]
     counts = [
-        [name, *("-" if key not in part else f"{part[key]:,}" for key in ("frames", "poses"))]
+        [
+            name,
+            *("-" if key not in part else f"{part[key]:,}" for key in ("frames", "poses")),
+            str(part.get("times", 1)),
+        ]
         for name, part in facts["data"].items()
     ]
     stages = [
@@ -138,7 +142,7 @@ def card(facts: dict[str, Any]) -> str:
         "## What it was made of",
         markdown_table(["what", "licence", "source"], sources),
         "The weights are under Apache-2.0. Annotated:",
-        markdown_table(["set", "frames", "boxes"], counts),
+        markdown_table(["set", "frames", "boxes", "times"], counts),
         "What scores below are measured on was not trained on.",
         "## How",
         markdown_table(["stage", "variant", "steps", "minutes"], stages),

@@ -28,6 +28,7 @@ def shipped(benchmark: Callable[[str], ModuleType]) -> ModuleType:
         module.Stage("heatmaps", "vit_alone", ("training.max_steps=2",)),
         module.Stage("full", "full", ("training.max_steps=1",)),
     )
+    module.TIMES = {"vtest": 2}
     module.SYNTHETIC = {"sequences": 2, "frames": 3, "people": 1, "size": (128, 96), "seed": 1, "workers": 1}
     return module
 
@@ -69,6 +70,9 @@ def test_what_is_recorded(made: tuple[Path, list[str]]) -> None:
     boxes = {name: part["poses"] for name, part in found["data"].items()}
     assert boxes.pop("without people") > 0
     assert boxes == {"synthetic": 6, "vtest": 3}
+    drawn_again = sorted((out / "runs/data/annotations/train").glob("*_again*.json"))
+    assert [path.stem for path in drawn_again] == ["vtest_again2"]
+    assert drawn_again[0].read_bytes() == (out / "runs/data/annotations/train/vtest.json").read_bytes()
     assert {name: stage["training"]["steps"] for name, stage in found["stages"].items()} == {"heatmaps": 2, "full": 1}
     assert "model.embed_dim=32" in found["stages"]["full"]["overrides"]
     assert found["model"]["bytes"] < 12_000_000
@@ -88,8 +92,8 @@ def test_the_card_says_what_it_is_made_of(made: tuple[Path, list[str]], shipped:
     for text in (
         "vtest.avi",
         "MoveNet SinglePose Thunder 4",
-        "| synthetic | 6 | 6 |",
-        "| vtest | 3 | 3 |",
+        "| synthetic | 6 | 6 | 1 |",
+        "| vtest | 3 | 3 | 2 |",
         "## Limits",
     ):
         assert text in card
