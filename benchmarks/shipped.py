@@ -68,7 +68,7 @@ EMPTY, AGAIN = "_background", "_again"
 """How the names of their files end, and those of a video's second and further copies but for a number."""
 
 TIMES = {"multi2": 8, "multi4": 8}
-"""How often a video is seen for each time of the others: large, sharp people of a hundred frames are else a fortieth."""
+"""How often a video is seen for each time of the others: large, sharp people of few frames are else a fortieth."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,10 @@ def prepared_data(folder: Path, given: bool, videos: dict[str, tuple[Path, Path]
 
 def _repeated(annotations: Path, times: int) -> int:
     """Copy a video's annotations, so that its poses are drawn so many times as often; how many times."""
-    content = annotations.read_text()
     for number in range(2, times + 1):
-        write_text(annotations.with_stem(f"{annotations.stem}{AGAIN}{number}"), content)
+        copy = annotations.with_stem(f"{annotations.stem}{AGAIN}{number}")
+        if not copy.is_file():
+            write_text(copy, annotations.read_text())
     return times
 
 
