@@ -9,7 +9,7 @@ from posegraph.data.people import FramePoses, People
 from posegraph.data.sources.frame import Frame
 from posegraph.data.video import Image
 from posegraph.detect.followers import Follower
-from posegraph.detect.motion import BACK, Motion
+from posegraph.detect.motion import MEMORY, Motion
 from posegraph.detect.usable import usable_people
 
 
@@ -53,7 +53,7 @@ class PeopleFinder:
     @property
     def past_images(self) -> int:
         """How many images before a frame are looked at with it."""
-        return 0 if self._motion is None else BACK
+        return 0 if self._motion is None else MEMORY
 
     @property
     def notices(self) -> list[str]:

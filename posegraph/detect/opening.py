@@ -16,7 +16,7 @@ from posegraph.detect.file_boxes import FileBoxes, read_box_file
 from posegraph.detect.finder import PeopleFinder
 from posegraph.detect.followers import TrackFollower
 from posegraph.detect.motion import Motion
-from posegraph.detect.pose_search import SEARCH_EVERY, Poser, PoseSearch
+from posegraph.detect.pose_search import GLANCE_EVERY, SEARCH_EVERY, Poser, PoseSearch
 from posegraph.detect.tracker import DEFAULT_TRACKER, LibraryTracker
 from posegraph.errors import PoseGraphError, did_you_mean
 
@@ -123,8 +123,10 @@ def _own_finder(poser: Poser | None, ids: LibraryTracker, every: int, notices: l
         raise PoseGraphError("detector 'self' finds people by their poses; give open_finder a poser")
     motion = Motion()
     search = PoseSearch(poser, motion, every)
-    # Whom the search does not confirm is let go: it has looked at that very place.
-    return PeopleFinder(search, TrackFollower(ids), every=every, motion=motion, told=lambda: notices)
+    # Whom the search does not confirm twice is let go: it has looked at that very place.
+    return PeopleFinder(
+        search, TrackFollower(ids, bridge=True), every=min(every, GLANCE_EVERY), motion=motion, told=lambda: notices
+    )
 
 
 def _file_finder(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision.ops import box_convert, nms
+from torchvision.ops import box_convert, box_iou, nms
 
 from posegraph.data.people import NO_TRACK, FramePoses, People
 from posegraph.data.sources.frame import Frame
@@ -20,11 +20,12 @@ from posegraph.detect.motion import Motion
 from posegraph.detect.plausibility import Poses, boxed_poses, confidence, person_scores
 from posegraph.detect.pose_boxes import box_of_pose
 from posegraph.detect.windows import windows_to_search
+from posegraph.geometry import scale_box
 
 Float = NDArray[np.float64]
 
-SEARCH_EVERY = 10
-"""Frames from one search to the next."""
+SEARCH_EVERY, GLANCE_EVERY = 10, 2
+"""Frames from one search of the frame to the next, and from one look at silhouettes and those who are followed."""
 
 MOST_WINDOWS, MOST_WINDOWS_BESIDE = 150, 50
 """Looked at in a search: where nobody is followed, and where newcomers are looked for beside those who are."""
@@ -37,6 +38,15 @@ PROMISING = 0.25
 
 ROUNDS = 2
 """Times that a crop is placed around the pose that the crop before it showed."""
+
+MOST_SILHOUETTES = 12
+"""Of what stands out from the background, looked at as they are."""
+
+SAME_SILHOUETTE, SILHOUETTE_GROWTH = 0.5, 1.2
+"""Intersection over union from which a pose is a silhouette's, whose box, so much larger, it then takes."""
+
+SUPPORT, LEAST_SUPPORTED = 0.25, 0.2
+"""What a silhouette adds to the score of its pose, and what the pose needs without it."""
 
 NUDGE, ENLARGEMENT = 0.1, 1.15
 """Of the crop that a pose is tested in: its shift in widths and heights of the box, and its size."""
@@ -66,14 +76,16 @@ class Poser(Protocol):
 
 
 class PoseSearch:
-    """The people of a frame, those who were in the frame before first looked for where they were.
+    """The people of a frame, looked for where they were in the frame before and where something stands out.
 
-    It depends on the frame, on the poses of the frame before, and on the few frames that ``motion`` remembers.
+    Once in ``every`` frames the frame is searched, too. All depends on the frame, on the poses of the frame before, and
+    on the frames that ``motion`` remembers, and on nothing else.
 
     Args:
         poser: What sees poses.
         motion: Of this video, with the frame itself as its last.
-        every: Frames from one search to the next: each has its turn of the windows.
+        every: Frames from one search to the next, where each ``GLANCE_EVERY``-th frame is looked at; each search has its
+            turn of the windows.
     """
 
     def __init__(self, poser: Poser, motion: Motion, every: int) -> None:
@@ -83,10 +95,16 @@ class PoseSearch:
         """The people, best first, scored at least ``LEAST_SCORE``; no track ids."""
         view = _View(self._poser, frame.image)
         followed = np.zeros((0, 4)) if last is None else _followed(last)
-        most = MOST_WINDOWS_BESIDE if len(followed) else MOST_WINDOWS
-        windows = windows_to_search(view.image_hw, self._motion.share, most, frame.number // self._every)
-        found = self._settled(view, np.concatenate([followed, _promising(view.poses(windows))]))
+        silhouettes = self._motion.silhouettes()[:MOST_SILHOUETTES]
+        starts = [followed, silhouettes]
+        # Looks may fall on even frames or on odd ones: one of two numbers is met by either.
+        if last is None or frame.number % self._every < GLANCE_EVERY:
+            most = MOST_WINDOWS_BESIDE if len(followed) else MOST_WINDOWS
+            windows = windows_to_search(view.image_hw, self._motion.share, most, frame.number // self._every)
+            starts.append(_promising(view.poses(windows)))
+        found, supported = _fitted(self._settled(view, np.concatenate(starts)), silhouettes)
         scores = self._scores(view, found)
+        scores = np.where(supported & (scores >= LEAST_SUPPORTED), scores + SUPPORT, scores)
         kept = _distinct(found.boxes_xywh, scores)
         kept = kept[scores[kept] >= max(LEAST_SCORE, LEAST_OF_BEST * scores.max(initial=0.0))]
         return People(found.boxes_xywh[kept], scores[kept], np.full(len(kept), NO_TRACK, dtype=np.int64))
@@ -134,6 +152,17 @@ def _followed(last: FramePoses) -> Float:
     return np.array(
         [before if box is None else box for box, before in zip(boxes, last.boxes_xywh, strict=True)]
     ).reshape(-1, 4)
+
+
+def _fitted(found: Poses, silhouettes: Float) -> tuple[Poses, NDArray[np.bool_]]:
+    """The poses, those of silhouettes in the silhouettes' boxes; and which of them ``[n]`` are."""
+    if not len(found.scores) or not len(silhouettes):
+        return found, np.zeros(len(found.scores), dtype=np.bool_)
+    own, theirs = (box_convert(torch.from_numpy(boxes), "xywh", "xyxy") for boxes in (found.boxes_xywh, silhouettes))
+    best, rows = box_iou(own, theirs).max(dim=1)
+    fits: NDArray[np.bool_] = (best >= SAME_SILHOUETTE).numpy()
+    grown = np.array([scale_box(box, SILHOUETTE_GROWTH) for box in silhouettes])[rows.numpy()]
+    return found._replace(boxes_xywh=np.where(fits[:, None], grown, found.boxes_xywh)), fits
 
 
 def _promising(poses: Poses) -> Float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posegraph.data.video import Image
-from posegraph.detect.motion import BACK, Motion
+from posegraph.detect.motion import BACK, MEMORY, SAMPLED, Motion
 
 WHOLE = np.array([[0.0, 0.0, 160.0, 80.0]])
 
@@ -63,3 +63,35 @@ def test_it_depends_on_the_last_frames_alone() -> None:
     long, short = seen(*frames), seen(*frames[-BACK - 1 :])
     assert np.array_equal(long.share(boxes), short.share(boxes))  # type: ignore[arg-type]
     assert not np.array_equal(long.share(boxes), seen(*frames[-BACK:]).share(boxes))  # type: ignore[arg-type]
+
+
+def test_who_walks_before_the_background_is_a_silhouette_in_one_piece() -> None:
+    walk = [frame(2 * number) for number in range(MEMORY + 1)]
+    # The block is at 128, and was twice among the sampled frames at most: a pixel of blur and one of closing beside.
+    assert seen(*walk).silhouettes()[0].tolist() == pytest.approx([128, 20, 20, 40], abs=2)
+    assert len(seen(*walk).silhouettes()) == 1
+
+
+def test_silhouettes_are_told_in_pixels_of_the_image_large_ones_first() -> None:
+    empty = np.zeros((320, 640, 3), np.uint8)
+    shown = empty.copy()
+    shown[80:240, 400:480] = 200
+    shown[100:180, 100:140] = 60
+    shown[300:312, 300:312] = 200  # too small for a person
+    found = seen(*[empty] * 9, shown).silhouettes()
+    assert found.tolist() == [pytest.approx([400, 80, 80, 160], abs=8), pytest.approx([100, 100, 40, 80], abs=8)]
+
+
+def test_no_silhouettes_where_nothing_or_everything_changes() -> None:
+    assert seen().silhouettes().shape == seen(frame(20)).silhouettes().shape == (0, 4)
+    assert seen(*[frame(20)] * 5, frame(20, level=10)).silhouettes().shape == (0, 4)  # noise
+    assert seen(*[frame(20)] * 5, frame(20, level=90)).silhouettes().shape == (0, 4)  # the light
+    assert seen(*[frame(20)] * 5, frame(100)[:, :100]).silhouettes().shape == (0, 4)  # another size
+
+
+def test_who_stays_becomes_background_and_silhouettes_depend_on_the_last_frames_alone() -> None:
+    stays = [*[frame(20)] * 9, *[frame(100)] * (MEMORY // 2 + 2 * SAMPLED)]
+    assert seen(*stays[:12]).silhouettes().shape == (2, 4)  # where the block is, and where it was
+    assert seen(*stays).silhouettes().shape == (0, 4)
+    long = [frame(7 * number % 140) for number in range(MEMORY + 20)]
+    assert np.array_equal(seen(*long).silhouettes(), seen(*long[-MEMORY - 1 :]).silhouettes())

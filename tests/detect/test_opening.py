@@ -86,7 +86,7 @@ def test_a_detector_of_ones_own(folder: Path) -> None:
     assert (shapes, notices) == ([(60, 80, 3)] * 4, [])
 
 
-def test_self_asks_for_poses_each_tenth_frame(folder: Path) -> None:
+def test_self_asks_for_poses_each_second_frame(folder: Path) -> None:
     class Poser:
         """Sees one person, whatever the crop."""
 
@@ -103,7 +103,7 @@ def test_self_asks_for_poses_each_tenth_frame(folder: Path) -> None:
         people = finder.follow(found[0], None, (60, 80))
     assert people.boxes_xywh.tolist() == [pytest.approx([17, 4, 26, 52])]
     assert people.track_ids.tolist() == [0]
-    assert (finder.every, set(Poser.asked), finder.past_images) == (10, {(60, 80, 3)}, 4)
+    assert (finder.every, set(Poser.asked), finder.past_images) == (2, {(60, 80, 3)}, 64)
 
 
 def test_self_needs_poses(folder: Path) -> None:

@@ -6,9 +6,11 @@ import csv
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -35,7 +37,8 @@ TINY = [
 ]  # fmt: skip
 
 WORKER = """
-import json, os, sys
+import faulthandler, json, os, sys
+faulthandler.enable()
 sys.stdout.reconfigure(line_buffering=True)
 from posegraph.config import RunConfig
 from posegraph.engine.training import train
@@ -150,8 +153,19 @@ def one_process(out: Path, *overrides: str, resume: bool = False) -> Path:
 
 @pytest.fixture(scope="module")
 def two(setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Said]]:
-    """Everything that two processes do under torchrun, in one launch."""
-    out = tmp_path_factory.mktemp("two")
+    """Everything that two processes do under torchrun, in one launch.
+
+    PyTorch 2.14's gloo thread has once been seen to die inside malloc, in some forty launches; neither malloc's checks
+    nor its poison found what does it. Who dies so (and of nothing else) is started once more, and it is told.
+    """
+    out, said = all_of_two(setting, tmp_path_factory.mktemp("two"))
+    if any(one.status == -signal.SIGSEGV for one in said):
+        warnings.warn(f"a process died of a segmentation fault; all are started once more: {said}", stacklevel=1)
+        out, said = all_of_two(setting, tmp_path_factory.mktemp("two"))
+    return out, said
+
+
+def all_of_two(setting: Setting, out: Path) -> tuple[Path, list[Said]]:
     shutil.copytree(setting.most, out / "handed_over")
     options = [*setting.options, "training.batch_size=4"]
     ddp, fsdp2 = [*options, "training.strategy=ddp"], [*options, "training.strategy=fsdp2"]
