@@ -90,8 +90,8 @@ def open_finder(
         boxes: A file or folder of boxes (:func:`read_box_file`), or what was read from it.
         source: The frames to come.
         poser: What sees poses in boxes; needed where the detector is ``self``.
-        every: Frames from one detection to the next; people are followed by their poses between them. None: 1, and 10
-            with ``self``.
+        every: Frames from one detection to the next; people are followed by their poses between them. None: 1; with
+            ``self``, 10 from one search of the whole frame to the next.
         min_score: Score from which a box starts a track. None: 0.5, and all boxes of a file.
         tracker: One of :data:`~posegraph.detect.tracker.TRACKERS`.
         shared: The boxes are for several sources (:class:`FileBoxes`).

@@ -37,8 +37,8 @@ class PredictOptions:
         boxes: A file or folder of detections (docs/data.md); it goes before ``detector``.
         detector: ``torchvision[:NAME]``, ``onnx:FILE`` or ``self`` (docs/predict.md). None: torchvision where its
             weights can be had, else ``self``.
-        every: The detector looks at each ``every``-th frame; between them, people are followed by their poses. None: 1,
-            and 10 with ``self``.
+        every: The detector looks at each ``every``-th frame; between them, people are followed by their poses. None: 1;
+            with ``self``, 10 from one search of the whole frame to the next.
         min_score: Detections below start no track. None: 0.5, and all boxes of a file.
         tracker: ``botsort``, ``bytetrack`` or ``ocsort``.
         smoothing: A filter of the poses; every source has its own, which begins where this one is.
