@@ -53,7 +53,7 @@ def _names(context: click.Context, option: click.Parameter, text: str) -> list[s
     "--every",
     type=click.IntRange(1),
     metavar="N",
-    help="Detect in each N-th frame, by default in each; with self, search each N-th as a whole, by default each tenth.",
+    help="Detect in each N-th frame, by default in each; with self, search all of it there, by default in each 10th.",
 )
 @_people(
     "--min-score",

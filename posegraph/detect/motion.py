@@ -78,7 +78,7 @@ class Motion:
         return shares
 
     def silhouettes(self) -> NDArray[np.float64]:
-        """``[n, 4]`` boxes of what in the last frame stands out from the background of the last ``MEMORY``, large first.
+        """``[n, 4]`` boxes of what stands out in the last frame from the background of ``MEMORY`` frames, large first.
 
         A person who walks through is one of them, in one piece; one who stands still is background after a while. None
         where the camera moves, and in a first frame.

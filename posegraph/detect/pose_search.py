@@ -84,8 +84,8 @@ class PoseSearch:
     Args:
         poser: What sees poses.
         motion: Of this video, with the frame itself as its last.
-        every: Frames from one search to the next, where each ``GLANCE_EVERY``-th frame is looked at; each search has its
-            turn of the windows.
+        every: Frames from one search to the next, where each ``GLANCE_EVERY``-th frame is looked at; each search has
+            its turn of the windows.
     """
 
     def __init__(self, poser: Poser, motion: Motion, every: int) -> None:
