@@ -155,7 +155,7 @@ def one_process(out: Path, *overrides: str, resume: bool = False) -> Path:
 def two(setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Said]]:
     """Everything that two processes do under torchrun, in one launch.
 
-    PyTorch 2.14's gloo thread has once been seen to die inside malloc, in some forty launches; neither malloc's checks
+    PyTorch 2.14's gloo thread has once been seen to die inside malloc, in some twenty launches; neither malloc's checks
     nor its poison found what does it. Who dies so (and of nothing else) is started once more, and it is told.
     """
     out, said = all_of_two(setting, tmp_path_factory.mktemp("two"))
